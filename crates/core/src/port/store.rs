@@ -1,0 +1,117 @@
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{PortError, never};
+use crate::decision::Saved;
+use crate::order::{Acknowledgement, Expects, Order, OrderKind};
+use crate::state::State;
+
+/// What a save is conditional on: the version of what was loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Token(pub String);
+
+/// What a store holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The state.
+    pub saved: Saved,
+    /// What the next save is conditional on.
+    pub token: Token,
+}
+
+/// Who may act on a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ownership {
+    /// The driver's name.
+    pub holder: String,
+    /// The epoch that was granted with it; each grant's is higher.
+    pub epoch: u64,
+}
+
+/// An order as it is left in a store's mailbox; the store numbers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxOrder {
+    /// What it asks for.
+    pub kind: OrderKind,
+    /// What it was meant for.
+    #[serde(default)]
+    pub expects: Expects,
+}
+
+/// Keeps the state of one rollout, grants its ownership and carries orders to its owner.
+///
+/// The rules:
+/// 1. What was saved is loaded, bit for bit, by any process.
+/// 2. `save` is compare-and-set: with a token that is not the newest it changes nothing and is
+///    an error of kind [`Conflict`](crate::fault::FaultKind::Conflict).
+/// 3. `take` grants an epoch above every one granted before and above `above`.
+/// 4. A save by a holder that no longer owns the rollout is an error of kind
+///    [`Fenced`](crate::fault::FaultKind::Fenced).
+/// 5. A crash at any instant leaves what was saved before or what was saved after, never between.
+/// 6. What cannot be read is [`Saved::Unreadable`], and no save overwrites it.
+/// 7. Orders are numbered in the order in which they were left; an acknowledged one is not
+///    pending again, one that is not acknowledged stays pending.
+/// 8. `take` by another holder while the owner's heartbeat is fresh is an error of kind
+///    [`Forbidden`](crate::fault::FaultKind::Forbidden), unless `force` says otherwise.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// What is saved.
+    ///
+    /// # Errors
+    /// When it could not be read; a state that makes no sense is not an error but
+    /// [`Saved::Unreadable`].
+    async fn load(&self) -> Result<Loaded, PortError>;
+
+    /// Saves a state on behalf of an owner, if nobody saved since `token` was given out.
+    ///
+    /// # Errors
+    /// See the rules.
+    async fn save(
+        &self,
+        state: &State,
+        token: &Token,
+        owner: &Ownership,
+    ) -> Result<Token, PortError>;
+
+    /// Takes the rollout for a holder, with an epoch above `above`.
+    ///
+    /// # Errors
+    /// When somebody else owns it and is alive.
+    async fn take(&self, holder: &str, above: u64, force: bool) -> Result<Ownership, PortError>;
+
+    /// Who owns it now.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    async fn owner(&self) -> Result<Option<Ownership>, PortError>;
+
+    /// Says that the holder is alive, for everything that it owns.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    async fn heartbeat(&self, holder: &str) -> Result<(), PortError>;
+
+    /// Leaves an order for whoever drives the rollout, and numbers it.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    async fn leave(&self, order: &MailboxOrder) -> Result<u64, PortError>;
+
+    /// Orders not yet acknowledged, oldest first.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    async fn pending(&self) -> Result<Vec<Order>, PortError>;
+
+    /// Takes orders out of the mailbox.
+    ///
+    /// # Errors
+    /// When they could not be taken out.
+    async fn acknowledge(&self, done: &[Acknowledgement]) -> Result<(), PortError>;
+
+    /// Resolves when an order may have been left; pending for ever by default.
+    async fn changed(&self) {
+        never().await;
+    }
+}

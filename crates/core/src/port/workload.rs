@@ -1,0 +1,65 @@
+use async_trait::async_trait;
+
+use super::{Missing, PortError, never};
+use crate::id::RevisionId;
+use crate::stamp::Stamp;
+use crate::time::Timestamp;
+use crate::workload::WorkloadSeen;
+
+/// Runs the versions: one value for each rollout.
+///
+/// The rules:
+/// 1. `scale` is absolute: asking twice is asking once.
+/// 2. A fenced workload refuses a stamp older than the one that the target bears, with
+///    [`FaultKind::Fenced`](crate::fault::FaultKind::Fenced).
+/// 3. `observe` counts what is there now: desired, existing, ready and available pods.
+/// 4. A revision is known by one name as long as it exists.
+/// 5. Scaling a revision that does not exist is an error of kind `NotFound`.
+/// 6. Pods that cannot start are told as trouble, in the server's words.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait Workload: Send + Sync {
+    /// What runs and how ready it is.
+    ///
+    /// # Errors
+    /// When it could not be read.
+    async fn observe(&self) -> Result<WorkloadSeen, PortError>;
+
+    /// Asks for so many pods of a revision.
+    ///
+    /// # Errors
+    /// When the target could not be written.
+    async fn scale(
+        &self,
+        revision: &RevisionId,
+        replicas: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError>;
+
+    /// Replaces pods that started before an instant, at most `at_most` down at once; called
+    /// again until none is left.
+    ///
+    /// # Errors
+    /// When a pod could not be replaced.
+    async fn restart(&self, before: Timestamp, at_most: u32, stamp: Stamp)
+    -> Result<(), PortError>;
+
+    /// Makes an older revision the wanted one.
+    ///
+    /// # Errors
+    /// When the template could not be written.
+    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError>;
+
+    /// Names what is missing before a rollout can start; writes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    async fn probe(&self) -> Result<Vec<Missing>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// Resolves when what `observe` reads may have changed; pending for ever by default.
+    async fn changed(&self) {
+        never().await;
+    }
+}
