@@ -1,36 +1,53 @@
 //! One round: from what is planned, saved and seen to what shall be.
+//!
+//! Everything is derived anew from levels: nothing here remembers what it did, only where the
+//! rollout stands. The order of the calls in [`decide`] is the order of importance: the way
+//! back is decided before anything that could wait.
 
-use crate::decision::{Decision, Phase, Saved, Summary};
+mod abort;
+mod adopt;
+mod advance;
+mod capacity;
+mod clock;
+mod emit;
+mod judge;
+mod orders;
+mod ratio;
+mod status;
+mod traffic;
+mod turn;
+mod version;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use self::turn::Turn;
+use crate::decision::{Decision, Saved};
 use crate::observation::Observation;
 use crate::plan::Plan;
-use crate::reason::{Reason, Waiting};
 use crate::time::Timestamp;
 
 /// Decides one round.
+///
+/// Total: it never panics and never fails, whatever it is given. It settles: on its own result
+/// and the same observation it changes nothing any more.
 pub fn decide(plan: &Plan, saved: &Saved, observation: &Observation, now: Timestamp) -> Decision {
-    let _ = (saved, observation, now);
-    Decision {
-        state: None,
-        actions: Vec::new(),
-        wanted: Vec::new(),
-        events: Vec::new(),
-        acknowledged: Vec::new(),
-        wake: None,
-        waiting: Waiting {
-            reason: Reason::Resting,
-            until: None,
-        },
-        phase: Phase::Healthy,
-        message: String::new(),
-        summary: Summary {
-            stable: None,
-            latest: None,
-            step: 0,
-            steps: 0,
-            weight: 0,
-            weight_seen: None,
-            total: plan.total,
-            attempt: 0,
-        },
-    }
+    let mut turn = Turn::new(plan, saved, observation, now);
+    turn.never_go_back_in_time();
+    turn.forget_delivered_events();
+    turn.follow_owner();
+    turn.follow_plan();
+    turn.follow_version();
+    turn.notice_shares();
+    turn.notice_drift();
+    turn.take_orders();
+    turn.judge();
+    turn.abort_on_trouble();
+    turn.advance();
+    turn.watch_deadline();
+    turn.settle_route();
+    turn.settle_replicas();
+    turn.settle_restart();
+    turn.finish()
 }

@@ -135,6 +135,8 @@ pub struct State {
     pub restart: Option<Stamped<Timestamp>>,
     /// The revision to go back to.
     pub undo: Option<Stamped<RevisionId>>,
+    /// Whether the end of this release is still to be told.
+    pub unfinished: bool,
     /// When something last moved forward.
     pub progress_at: Timestamp,
     /// The mark of that: the step and the new version's available pods.

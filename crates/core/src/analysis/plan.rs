@@ -136,3 +136,17 @@ pub struct RunPlan {
     /// Arguments that are filled in when the run starts.
     pub late_args: BTreeMap<String, LateArg>,
 }
+
+impl RunPlan {
+    /// How long it takes when every measurement comes at its time; none when it never ends.
+    pub fn longest(&self) -> Option<Duration> {
+        let length = |metric: &MetricPlan| {
+            let ticks = metric.count?.saturating_sub(1);
+            Some(metric.initial_delay + metric.interval.unwrap_or_default().saturating_mul(ticks))
+        };
+        self.metrics
+            .iter()
+            .map(length)
+            .try_fold(Duration::ZERO, |longest, length| Some(longest.max(length?)))
+    }
+}

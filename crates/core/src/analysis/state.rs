@@ -49,6 +49,8 @@ pub struct MetricState {
     pub digest: Digest,
     /// Where it stands.
     pub phase: AnalysisPhase,
+    /// Why it ended, as clients of Argo read it; empty while it runs and when it passed.
+    pub why: String,
     /// Measurements that were not errors.
     pub count: u32,
     /// Successes.

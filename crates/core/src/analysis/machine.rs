@@ -1,0 +1,308 @@
+//! One turn of a run: measurements in, wanted measurements out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::assess;
+use super::plan::{MetricPlan, RunPlan};
+use super::state::{AnalysisPhase, MetricState, RunState};
+use super::verdict::{Verdict, judge};
+use crate::id::{RevisionId, cut};
+use crate::measurement::{Ask, Measurement, MeasurementId, Outcome, RunKey};
+use crate::time::Timestamp;
+
+/// How long after an error the next try comes; Argo's.
+const RETRY: Duration = Duration::from_secs(10);
+/// How often a gate without an interval is asked.
+const GATE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a run is part of: it names its measurements.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// The life of the rollout.
+    pub incarnation: u64,
+    /// The revision on trial.
+    pub revision: &'a RevisionId,
+    /// The attempt at it.
+    pub attempt: u32,
+    /// The values of arguments that are known only now.
+    pub args: &'a BTreeMap<String, String>,
+}
+
+/// What comes out of a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// The run as it stands now.
+    pub state: RunState,
+    /// Every measurement that is wanted now.
+    pub wanted: Vec<Ask>,
+    /// When to turn again if no measurement arrives before.
+    pub wake: Option<Timestamp>,
+}
+
+/// A run that starts now.
+pub fn start(plan: &RunPlan, key: RunKey, now: Timestamp) -> RunState {
+    let metrics: Vec<_> = plan.metrics.iter().map(pending).collect();
+    let phase = if metrics.is_empty() {
+        AnalysisPhase::Successful
+    } else {
+        AnalysisPhase::Pending
+    };
+    RunState {
+        key,
+        started_at: now,
+        phase,
+        message: String::new(),
+        metrics,
+    }
+}
+
+fn pending(plan: &MetricPlan) -> MetricState {
+    MetricState {
+        name: plan.name.clone(),
+        digest: plan.digest,
+        phase: AnalysisPhase::Pending,
+        why: String::new(),
+        count: 0,
+        successful: 0,
+        failed: 0,
+        inconclusive: 0,
+        error: 0,
+        consecutive_error: 0,
+        consecutive_success: 0,
+        consecutive_failure: 0,
+        failing_since: None,
+        tick: 0,
+        retry: 0,
+        retry_at: None,
+        handle: None,
+        ask_again_at: None,
+        measured_at: None,
+        last: String::new(),
+    }
+}
+
+/// Takes a run on. Pure and total; on its own result with the same measurements it changes
+/// nothing, because a measurement counts once.
+pub fn turn(
+    plan: &RunPlan,
+    state: &RunState,
+    measurements: &[Measurement],
+    frame: &Frame<'_>,
+    now: Timestamp,
+) -> Turned {
+    let mut state = state.clone();
+    let mut turned = Wanted {
+        frame,
+        key: state.key,
+        started_at: state.started_at,
+        now,
+        wanted: Vec::new(),
+        wake: None,
+    };
+    if !state.phase.is_final() {
+        state.metrics = follow_plan(plan, &state.metrics);
+        for (metric, plan) in state.metrics.iter_mut().zip(&plan.metrics) {
+            for measurement in measurements {
+                turned.take(plan, metric, measurement);
+            }
+        }
+        assess::run(plan, &mut state);
+    }
+    if !state.phase.is_final() {
+        for (metric, plan_of_metric) in state.metrics.iter().zip(&plan.metrics) {
+            turned.ask(plan_of_metric, metric);
+        }
+    }
+    Turned {
+        state,
+        wanted: turned.wanted,
+        wake: turned.wake,
+    }
+}
+
+/// A metric is known by name and digest: an edited one starts again, the others go on.
+fn follow_plan(plan: &RunPlan, known: &[MetricState]) -> Vec<MetricState> {
+    let same = |plan: &MetricPlan| {
+        known
+            .iter()
+            .find(|m| m.name == plan.name && m.digest == plan.digest)
+            .cloned()
+    };
+    plan.metrics
+        .iter()
+        .map(|plan| same(plan).unwrap_or_else(|| pending(plan)))
+        .collect()
+}
+
+struct Wanted<'a> {
+    frame: &'a Frame<'a>,
+    key: RunKey,
+    started_at: Timestamp,
+    now: Timestamp,
+    wanted: Vec<Ask>,
+    wake: Option<Timestamp>,
+}
+
+impl Wanted<'_> {
+    fn is_gate(&self) -> bool {
+        matches!(self.key, RunKey::Gate { .. })
+    }
+
+    fn interval(&self, plan: &MetricPlan) -> Option<Duration> {
+        let gate = self.is_gate().then_some(GATE_INTERVAL);
+        plan.interval
+            .or(gate)
+            .filter(|interval| !interval.is_zero())
+    }
+
+    fn due(&self, plan: &MetricPlan, tick: u32) -> Timestamp {
+        let interval = self.interval(plan).unwrap_or_default();
+        self.started_at + plan.initial_delay + interval.saturating_mul(tick)
+    }
+
+    /// The newest tick that is due, not before the next one to be measured. A tick keeps its
+    /// turn for two intervals, so that a slow provider is not asked anew before it has answered.
+    fn tick(&self, plan: &MetricPlan, state: &MetricState) -> u32 {
+        let Some(interval) = self.interval(plan).filter(|_| state.handle.is_none()) else {
+            return state.tick;
+        };
+        let late = self.now.since(self.due(plan, state.tick));
+        if late < interval.saturating_mul(2) {
+            return state.tick;
+        }
+        let passed =
+            u32::try_from(late.as_millis() / interval.as_millis().max(1)).unwrap_or(u32::MAX);
+        state.tick.saturating_add(passed)
+    }
+
+    fn id(&self, plan: &MetricPlan, state: &MetricState) -> MeasurementId {
+        let tick = self.tick(plan, state);
+        MeasurementId {
+            incarnation: self.frame.incarnation,
+            revision: self.frame.revision.clone(),
+            attempt: self.frame.attempt,
+            run: self.key,
+            metric: plan.name.clone(),
+            digest: plan.digest,
+            tick,
+            retry: if tick == state.tick { state.retry } else { 0 },
+        }
+    }
+
+    /// Counts a measurement if it is the next one of this metric; every other is an old one.
+    fn take(&self, plan: &MetricPlan, state: &mut MetricState, measurement: &Measurement) {
+        if state.phase.is_final() || !self.is_next(plan, state, &measurement.id) {
+            return;
+        }
+        let at = self
+            .due(plan, measurement.id.tick)
+            .max(self.started_at)
+            .min(self.now.max(measurement.at));
+        state.tick = measurement.id.tick;
+        match &measurement.outcome {
+            Outcome::Running {
+                handle,
+                ask_again_at,
+            } => {
+                state.handle = Some(cut(handle));
+                state.ask_again_at = Some((*ask_again_at).max(measurement.at));
+                return;
+            }
+            Outcome::Failed(fault) => {
+                let why = cut(&fault.text);
+                self.count(
+                    plan,
+                    state,
+                    &Verdict {
+                        phase: AnalysisPhase::Error,
+                        why,
+                    },
+                    at,
+                );
+            }
+            Outcome::Done { reading, .. } => self.count(plan, state, &judge(plan, reading), at),
+        }
+        (state.handle, state.ask_again_at) = (None, None);
+    }
+
+    fn is_next(&self, plan: &MetricPlan, state: &MetricState, id: &MeasurementId) -> bool {
+        let ours = id.run == self.key
+            && id.metric == plan.name
+            && id.digest == plan.digest
+            && id.attempt == self.frame.attempt
+            && id.revision == *self.frame.revision
+            && id.incarnation == self.frame.incarnation;
+        let retry = if id.tick == state.tick {
+            id.retry == state.retry
+        } else {
+            id.retry == 0
+        };
+        ours && id.tick >= state.tick && retry && self.due(plan, id.tick) <= self.now
+    }
+
+    fn count(&self, plan: &MetricPlan, state: &mut MetricState, verdict: &Verdict, at: Timestamp) {
+        assess::count(state, verdict, at);
+        if verdict.phase == AnalysisPhase::Error {
+            state.retry = state.retry.saturating_add(1);
+            state.retry_at = Some(self.now + RETRY);
+        } else {
+            (state.tick, state.retry, state.retry_at) = (state.tick.saturating_add(1), 0, None);
+        }
+        if self.is_gate() {
+            let open = verdict.phase == AnalysisPhase::Successful;
+            state.phase = if open {
+                AnalysisPhase::Successful
+            } else {
+                AnalysisPhase::Running
+            };
+            return;
+        }
+        (state.phase, state.why) = assess::metric(plan, state, at);
+    }
+
+    fn ask(&mut self, plan: &MetricPlan, state: &MetricState) {
+        if state.phase.is_final() {
+            return;
+        }
+        let id = self.id(plan, state);
+        let due = self.due(plan, id.tick);
+        let from = state
+            .retry_at
+            .into_iter()
+            .chain(state.ask_again_at)
+            .fold(due, Timestamp::max);
+        if from > self.now {
+            self.wake = Some(self.wake.map_or(from, |wake| wake.min(from)));
+            return;
+        }
+        self.wanted.push(Ask {
+            id,
+            provider: plan.provider.clone(),
+            query: fill(&plan.query, self.frame.args),
+            window: plan.window,
+            at: due,
+            handle: state.handle.clone(),
+        });
+    }
+}
+
+/// A query with the arguments put in that are known only now.
+fn fill(query: &serde_json::Value, args: &BTreeMap<String, String>) -> serde_json::Value {
+    use serde_json::Value;
+    match query {
+        _ if args.is_empty() => query.clone(),
+        Value::String(text) => {
+            Value::String(args.iter().fold(text.clone(), |text, (name, value)| {
+                let tight = text.replace(&format!("{{{{args.{name}}}}}"), value);
+                tight.replace(&format!("{{{{ args.{name} }}}}"), value)
+            }))
+        }
+        Value::Array(items) => items.iter().map(|item| fill(item, args)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), fill(value, args)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => query.clone(),
+    }
+}

@@ -1,0 +1,42 @@
+//! A clock that went back moves every stored instant back with it.
+
+use std::time::Duration;
+
+use super::turn::Turn;
+use crate::state::{Course, State};
+use crate::time::Timestamp;
+
+impl Turn<'_> {
+    pub(super) fn never_go_back_in_time(&mut self) {
+        let back = self.state.now.since(self.now);
+        if back > Duration::ZERO {
+            for instant in instants(&mut self.state) {
+                *instant = *instant - back;
+            }
+        }
+    }
+}
+
+fn instants(state: &mut State) -> Vec<&mut Timestamp> {
+    let mut all = vec![&mut state.now, &mut state.progress_at];
+    match &mut state.course {
+        Course::Forward { entered_at, .. } => all.push(entered_at),
+        Course::Back { at, .. } => all.push(at),
+        Course::Settled => {}
+    }
+    all.extend(state.shares.values_mut().map(|share| &mut share.since));
+    all.extend(state.events.iter_mut().map(|event| &mut event.at));
+    for run in &mut state.runs {
+        all.push(&mut run.started_at);
+        for metric in &mut run.metrics {
+            let optional = [
+                &mut metric.failing_since,
+                &mut metric.retry_at,
+                &mut metric.ask_again_at,
+                &mut metric.measured_at,
+            ];
+            all.extend(optional.into_iter().flatten());
+        }
+    }
+    all
+}

@@ -1,0 +1,261 @@
+//! Decisions in a small world that does at once what it is told: one file for each subject.
+
+mod back;
+mod blue_green;
+mod canary;
+mod ratio;
+mod settles;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::decide;
+use crate::action::Action;
+use crate::capability::Capabilities;
+use crate::decision::{Decision, Phase, Saved};
+use crate::id::RevisionId;
+use crate::measurement::{Measurement, Outcome};
+use crate::observation::{Observation, Read};
+use crate::order::{Expects, Order, OrderKind};
+use crate::plan::{Plan, RouterPlan, Step, StepKind, StrategyKind};
+use crate::route::{BoundSlot, Confidence, Route, RouteSeen, Seen, Slot};
+use crate::time::Timestamp;
+use crate::workload::{RevisionSeen, WorkloadSeen};
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) saved: Saved,
+    pub(super) now: Timestamp,
+    pub(super) workload: WorkloadSeen,
+    pub(super) route: Option<Route>,
+    pub(super) routed_at: Timestamp,
+    /// The most pods of a revision that may be available.
+    pub(super) limits: BTreeMap<String, u32>,
+    pub(super) answers: BTreeMap<String, f64>,
+    pub(super) measurements: Vec<Measurement>,
+    pub(super) orders: Vec<Order>,
+    pub(super) log: Vec<String>,
+    pub(super) router_down: bool,
+}
+
+pub(super) fn steps(kinds: Vec<StepKind>) -> Vec<Step> {
+    let step = |(index, kind)| Step {
+        index: u32::try_from(index).unwrap(),
+        kind,
+    };
+    kinds.into_iter().enumerate().map(step).collect()
+}
+
+pub(super) fn canary(kinds: Vec<StepKind>) -> Plan {
+    let router = RouterPlan {
+        name: "test".into(),
+        part: serde_json::Value::Null,
+        capabilities: Capabilities::all(),
+    };
+    let mut plan = Plan::rolling_update("shop");
+    plan.strategy = StrategyKind::Canary;
+    plan.routers = vec![router];
+    plan.steps = steps(kinds);
+    plan.sealed()
+}
+
+impl World {
+    /// A world in which v1 has been delivered and v2 is wanted from the next round on.
+    pub(super) fn new(plan: Plan, replicas: u32) -> Self {
+        let v1 = RevisionSeen::new("v1", 1, Timestamp::from_secs(0));
+        let mut world = Self {
+            plan,
+            saved: Saved::Nothing { incarnation: 1 },
+            now: Timestamp::from_secs(0),
+            workload: WorkloadSeen::new("v1", replicas, vec![v1]),
+            route: None,
+            routed_at: Timestamp::ZERO,
+            limits: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            measurements: Vec::new(),
+            orders: Vec::new(),
+            log: Vec::new(),
+            router_down: false,
+        };
+        let end = world.run(60);
+        assert_eq!(end.phase, Phase::Healthy, "{:#?}", world.log);
+        world.log.clear();
+        world.deploy("v2", 2);
+        world
+    }
+
+    pub(super) fn deploy(&mut self, name: &str, number: u64) {
+        self.workload.wanted = RevisionId::new(name);
+        self.workload
+            .revisions
+            .push(RevisionSeen::new(name, number, self.now));
+    }
+
+    pub(super) fn order(&mut self, kind: OrderKind) {
+        let sequence = u64::try_from(self.orders.len()).unwrap() + 1;
+        self.orders.push(Order {
+            source: "test".into(),
+            sequence,
+            kind,
+            expects: Expects::default(),
+        });
+    }
+
+    pub(super) fn observe(&self) -> Observation {
+        let seen = match &self.route {
+            _ if self.plan.routers.is_empty() => Vec::new(),
+            None => vec![RouteSeen::default()],
+            Some(route) => vec![self.seen(route)],
+        };
+        let mut observation = Observation::new(1, self.workload.clone(), seen);
+        if self.router_down {
+            let fault = crate::fault::Fault::new(crate::fault::FaultKind::Unreachable, "down");
+            observation.routes = vec![Read::Failed(fault)];
+        }
+        observation.measurements.clone_from(&self.measurements);
+        observation.orders.clone_from(&self.orders);
+        observation
+    }
+
+    fn seen(&self, route: &Route) -> RouteSeen {
+        let ready = |id: &RevisionId| {
+            self.workload
+                .revision(id)
+                .map(|revision| revision.available)
+        };
+        let bound = route.bind.value.iter().map(|(slot, id)| {
+            (
+                *slot,
+                BoundSlot {
+                    revision: Some(id.clone()),
+                    ready_endpoints: ready(id),
+                },
+            )
+        });
+        let since = self.routed_at;
+        RouteSeen {
+            bind: Some(Seen::agreed(
+                bound.collect(),
+                Some(route.bind.stamp),
+                Confidence::Proxy,
+                since,
+            )),
+            split: Some(Seen::agreed(
+                route.split.value.clone(),
+                Some(route.split.stamp),
+                Confidence::Proxy,
+                since,
+            )),
+            headers: Some(Seen::agreed(
+                route.headers.value.clone(),
+                Some(route.headers.stamp),
+                Confidence::Proxy,
+                since,
+            )),
+            mirrors: Some(Seen::agreed(
+                route.mirrors.value.clone(),
+                Some(route.mirrors.stamp),
+                Confidence::Proxy,
+                since,
+            )),
+        }
+    }
+
+    pub(super) fn round(&mut self) -> Decision {
+        let decision = decide(&self.plan, &self.saved, &self.observe(), self.now);
+        if let Some(state) = &decision.state {
+            self.saved = Saved::State(state.clone());
+        }
+        for action in &decision.actions {
+            self.perform(action);
+        }
+        self.measurements.clear();
+        for ask in &decision.wanted {
+            if let Some(value) = self.answers.get(ask.id.metric.as_str()) {
+                let outcome = Outcome::number(*value);
+                self.measurements.push(Measurement {
+                    id: ask.id.clone(),
+                    outcome,
+                    at: self.now,
+                });
+            }
+        }
+        for revision in &mut self.workload.revisions {
+            let limit = self
+                .limits
+                .get(revision.id.as_str())
+                .copied()
+                .unwrap_or(u32::MAX);
+            revision.pods = revision.desired;
+            revision.available = revision.desired.min(limit);
+            revision.ready = revision.available;
+        }
+        decision
+    }
+
+    fn perform(&mut self, action: &Action) {
+        match action {
+            Action::Route { route, .. } if !self.router_down => {
+                let share = |id: &str| route.share(&RevisionId::new(id));
+                let line = format!(
+                    "{} route v1 {} v2 {} v3 {}",
+                    self.clock(),
+                    share("v1"),
+                    share("v2"),
+                    share("v3")
+                );
+                self.log.push(line);
+                (self.route, self.routed_at) = (Some(route.clone()), self.now);
+            }
+            Action::Scale {
+                revision,
+                replicas,
+                stamp,
+            } => {
+                self.log
+                    .push(format!("{} scale {revision} {replicas}", self.clock()));
+                if let Some(seen) = self
+                    .workload
+                    .revisions
+                    .iter_mut()
+                    .find(|seen| seen.id == *revision)
+                {
+                    (seen.desired, seen.stamp) = (*replicas, Some(*stamp));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn clock(&self) -> u64 {
+        self.now.since(Timestamp::ZERO).as_secs()
+    }
+
+    /// Runs for so many seconds, a round each second, and returns the last decision.
+    pub(super) fn run(&mut self, seconds: u64) -> Decision {
+        let mut decision = self.round();
+        for _ in 0..seconds {
+            self.now = self.now + Duration::from_secs(1);
+            decision = self.round();
+        }
+        decision
+    }
+
+    pub(super) fn share(&self, id: &str) -> u32 {
+        self.route
+            .as_ref()
+            .map_or(0, |route| route.share(&RevisionId::new(id)))
+    }
+
+    pub(super) fn desired(&self, id: &str) -> u32 {
+        self.workload
+            .revision(&RevisionId::new(id))
+            .map_or(0, |revision| revision.desired)
+    }
+
+    pub(super) fn part(&self, slot: Slot) -> u32 {
+        self.route
+            .as_ref()
+            .map_or(0, |route| route.split.value.part(slot))
+    }
+}
