@@ -34,6 +34,7 @@ pub mod yaml;
 
 pub mod capability;
 pub mod plan;
+pub mod registry;
 
 pub mod fault;
 pub mod measurement;
@@ -57,3 +58,4 @@ pub mod reason;
 pub mod port;
 
 pub use self::decide::decide;
+pub use self::plan::compile;

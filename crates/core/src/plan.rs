@@ -1,5 +1,7 @@
 //! A checked plan: what a spec means, with nothing left to find wrong.
 
+mod compile;
+mod error;
 mod step;
 
 use std::collections::BTreeSet;
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::compile::compile;
+pub use self::error::{CompileError, CompileErrors, Compiled, Warning};
 pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};
 use crate::analysis::RunPlan;
 use crate::capability::{Capabilities, Part};

@@ -1,0 +1,72 @@
+//! From what the user wrote to what it means: every error is found here, and all of them at once.
+
+mod analysis;
+mod args;
+mod blue_green;
+mod canary;
+mod findings;
+mod gates;
+mod metric;
+mod rollout;
+mod routes;
+mod steps;
+mod templates;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use self::findings::{Findings, Site};
+use super::{CompileErrors, Compiled};
+use crate::registry::Registry;
+use crate::spec::{AnalysisTemplate, RolloutSpec, Strategy};
+
+/// What a compilation reads.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    spec: &'a RolloutSpec,
+    templates: &'a [AnalysisTemplate],
+    registry: &'a Registry,
+}
+
+/// Turns a spec into a plan.
+///
+/// `templates` are those that the rollout's analyses may name, with more besides. Backends that
+/// the registry does not know, and templates that are not there, are errors; with
+/// [`Registry::lenient`] they are warnings.
+///
+/// The plan does not depend on `replicas`, `paused` and `restartAt`: these are observed.
+///
+/// # Errors
+/// With everything that is wrong, each with its object, path, value and what would be right.
+pub fn compile(
+    spec: &RolloutSpec,
+    templates: &[AnalysisTemplate],
+    registry: &Registry,
+) -> Result<Compiled, CompileErrors> {
+    let input = Input {
+        spec,
+        templates,
+        registry,
+    };
+    let site = Site::spec(spec.object());
+    let mut found = Findings::default();
+    let mut plan = rollout::plan(spec, &site, &mut found);
+    let frame = match &spec.strategy {
+        Strategy::Canary(canary) => {
+            let site = site.key("strategy").key("canary");
+            canary::lower(input, canary, &site, &mut plan, &mut found)
+        }
+        Strategy::BlueGreen(blue_green) => {
+            let site = site.key("strategy").key("blueGreen");
+            blue_green::lower(input, blue_green, &site, &mut plan, &mut found)
+        }
+        Strategy::RollingUpdate => routes::frame(spec),
+    };
+    plan.gates = gates::gates(input, &site.key("gates"), &mut found);
+    let warnings = found.finish()?;
+    Ok(Compiled {
+        plan: plan.sealed(),
+        frame,
+        warnings,
+    })
+}

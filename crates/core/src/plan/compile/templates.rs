@@ -1,0 +1,92 @@
+use super::Input;
+use super::findings::{Findings, Site};
+use crate::spec::{AnalysisTemplate, RolloutAnalysis, TemplateRef};
+
+/// A template of an analysis, and the reference of the rollout that led to it.
+#[derive(Clone)]
+pub(super) struct Used<'a> {
+    pub(super) template: &'a AnalysisTemplate,
+    /// The template's own `spec`.
+    pub(super) site: Site,
+    /// Where the rollout names it, or names what names it.
+    pub(super) by: Site,
+}
+
+/// The templates of an analysis, those that they name included, each once, in their order.
+pub(super) fn used<'a>(
+    input: Input<'a>,
+    analysis: &RolloutAnalysis,
+    site: &Site,
+    found: &mut Findings,
+) -> Vec<Used<'a>> {
+    let mut used: Vec<Used<'a>> = Vec::new();
+    for (at, reference) in analysis.templates.iter().enumerate() {
+        let by = site.key("templates").index(at).key("templateName");
+        // Last in, first out: a template's own references come right after it.
+        let mut open = vec![(reference, by.clone())];
+        while let Some((reference, named)) = open.pop() {
+            let Some(template) = find(input, reference, &named, found) else {
+                continue;
+            };
+            if used
+                .iter()
+                .any(|other| std::ptr::eq(other.template, template))
+            {
+                continue;
+            }
+            let site = Site::spec(template.object());
+            let nested = template.templates.iter().enumerate().rev();
+            open.extend(nested.map(|(at, reference)| {
+                let named = site.key("templates").index(at).key("templateName");
+                (reference, named)
+            }));
+            let by = by.clone();
+            used.push(Used { template, site, by });
+        }
+    }
+    used
+}
+
+fn find<'a>(
+    input: Input<'a>,
+    reference: &TemplateRef,
+    site: &Site,
+    found: &mut Findings,
+) -> Option<&'a AnalysisTemplate> {
+    let namespace = input.spec.namespace.as_deref();
+    let mut templates = input.templates.iter();
+    let template = templates.find(|template| template.answers(reference, namespace));
+    if template.is_none() {
+        let kind = match reference.cluster_scope {
+            true => "ClusterAnalysisTemplate",
+            false => "AnalysisTemplate",
+        };
+        let finding = site.says(format!("there is no {kind} of this name"));
+        let finding = finding.value(&reference.name).help(near(input, reference));
+        match input.registry.is_lenient() {
+            true => found.warn(finding),
+            false => found.error(finding),
+        }
+    }
+    template
+}
+
+fn near(input: Input<'_>, reference: &TemplateRef) -> String {
+    let other_scope = TemplateRef {
+        name: reference.name.clone(),
+        cluster_scope: !reference.cluster_scope,
+    };
+    let namespace = input.spec.namespace.as_deref();
+    let mut templates = input.templates.iter();
+    if templates.any(|template| template.answers(&other_scope, namespace)) {
+        let scope = other_scope.cluster_scope;
+        return format!("there is one with clusterScope: {scope}");
+    }
+    let scope = |template: &&AnalysisTemplate| template.cluster_scope == reference.cluster_scope;
+    let names = input.templates.iter().filter(scope);
+    let names: Vec<_> = names.map(|template| template.name.as_str()).collect();
+    match names.is_empty() {
+        true => "none was given: add the file that holds it".to_owned(),
+        false => format!("there are: {}", names.join(", ")),
+    }
+}
