@@ -36,6 +36,8 @@ pub fn decide(plan: &Plan, saved: &Saved, observation: &Observation, now: Timest
     let mut turn = Turn::new(plan, saved, observation, now);
     turn.never_go_back_in_time();
     turn.forget_delivered_events();
+    turn.greet();
+    turn.notice_faults();
     turn.follow_owner();
     turn.follow_plan();
     turn.follow_version();

@@ -79,6 +79,8 @@ pub struct Height {
 pub struct ShareSeen {
     /// In parts of the plan's total.
     pub share: u32,
+    /// What it was before, if that was more: its pods stay until the drain delay has passed.
+    pub before: u32,
     /// Since when.
     pub since: Timestamp,
 }

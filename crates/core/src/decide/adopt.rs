@@ -18,6 +18,7 @@ pub(super) fn adopt(plan: &Plan, seen: &Observation, incarnation: u64, now: Time
     let stable = workload.and_then(|workload| stable_of(workload, route.as_ref()));
     let share = route.as_ref().map_or(0, |route| route.share(&latest));
     let settled = workload.is_none() || stable.as_ref() == Some(&latest);
+    let highest = highest_stamp(seen);
     let pods = workload
         .and_then(|workload| workload.revision(&latest))
         .map_or(0, |r| r.available);
@@ -25,8 +26,8 @@ pub(super) fn adopt(plan: &Plan, seen: &Observation, incarnation: u64, now: Time
         version: State::VERSION,
         now,
         incarnation,
-        epoch: seen.epoch.max(highest_epoch(seen)),
-        sequence: 0,
+        epoch: seen.epoch.max(highest.epoch),
+        sequence: highest.sequence,
         generation: 0,
         attempt: 0,
         plan: plan.digest,
@@ -161,8 +162,8 @@ fn adopted_route(plan: &Plan, seen: &Observation) -> Option<Route> {
     })
 }
 
-/// The highest epoch that anything we read bears.
-pub(super) fn highest_epoch(seen: &Observation) -> u64 {
+/// The newest stamp that anything we read bears.
+fn highest_stamp(seen: &Observation) -> Stamp {
     let routes = seen
         .routes
         .iter()
@@ -180,10 +181,5 @@ pub(super) fn highest_epoch(seen: &Observation) -> u64 {
         .seen()
         .into_iter()
         .flat_map(|w| w.revisions.iter().map(|r| r.stamp));
-    routes
-        .chain(pods)
-        .flatten()
-        .map(|stamp| stamp.epoch)
-        .max()
-        .unwrap_or(0)
+    routes.chain(pods).flatten().max().unwrap_or_default()
 }

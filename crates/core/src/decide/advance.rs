@@ -97,6 +97,7 @@ impl Turn<'_> {
             );
             self.tell(EventKind::RolloutStepCompleted, text);
         }
+        self.start_background();
     }
 
     fn promote_to_stable(&mut self) {
@@ -186,6 +187,7 @@ impl Turn<'_> {
         {
             (*started, *entered_at) = (true, self.now);
         }
+        self.start_background();
         Ok(())
     }
 

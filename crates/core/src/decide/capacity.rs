@@ -163,22 +163,17 @@ impl Turn<'_> {
         if target >= desired {
             return target;
         }
-        let delay = self.drain_delay_of(id);
         let resized = self.is_stable(id) && !self.plan.dynamic_stable_scale;
-        let latest = *id == self.state.latest && self.is_started() && !self.is_lowered(id);
-        if resized || latest {
-            return target.max(self.pods_for_share(id));
+        let on_trial = *id == self.state.latest && self.is_started();
+        if resized || on_trial {
+            return target.max(self.pods_for_share(id)).min(desired);
         }
+        let delay = self.drain_delay_of(id);
         if !self.share_stood_for(id, delay) {
             return desired;
         }
         let floor = self.pods_for_share(id).max(u32::from(self.is_bound(id)));
         target.max(floor).min(desired)
-    }
-
-    fn is_lowered(&self, id: &RevisionId) -> bool {
-        let seen = self.state.shares.get(id).map_or(0, |seen| seen.share);
-        seen > self.wanted_canary_part()
     }
 
     /// Whether a revision's share is known and has not changed for a delay.
@@ -211,15 +206,19 @@ impl Turn<'_> {
         }
     }
 
-    /// The pods that the larger of a revision's wanted and seen share needs.
-    fn pods_for_share(&self, id: &RevisionId) -> u32 {
+    /// The pods that a revision's share needs: the largest of what is wanted, what is seen, and
+    /// what was seen until a moment ago.
+    fn pods_for_share(&mut self, id: &RevisionId) -> u32 {
         let wanted = self.state.route.as_ref().map_or(0, |route| route.share(id));
-        let share = self
-            .state
-            .shares
-            .get(id)
-            .map_or(0, |seen| seen.share)
-            .max(wanted);
+        let seen = self.state.shares.get(id).copied();
+        let recent = seen
+            .filter(|seen| seen.before > seen.share)
+            .map_or(0, |seen| {
+                let end = seen.since + self.plan.drain_delay;
+                self.wake_at(end);
+                if end > self.now { seen.before } else { 0 }
+            });
+        let share = seen.map_or(0, |seen| seen.share).max(wanted).max(recent);
         if self.is_stable(id) || self.state.height.weight == 0 || *id != self.state.latest {
             return share_of(self.replicas(), share, self.plan.total);
         }
@@ -227,7 +226,24 @@ impl Turn<'_> {
             u64::from(self.state.height.pods),
             u64::from(self.state.height.weight),
         );
-        u32::try_from((u64::from(share) * pods).div_ceil(height)).unwrap_or(u32::MAX)
+        let needed = u32::try_from((u64::from(share) * pods).div_ceil(height)).unwrap_or(u32::MAX);
+        needed.min(
+            self.state
+                .height
+                .pods
+                .max(share_of(self.replicas(), share, self.plan.total)),
+        )
+    }
+
+    /// The count that carries the height follows the replica count.
+    pub(super) fn refresh_height(&mut self) {
+        let pods = self.step_pods();
+        let same = self.is_started()
+            && self.step_weight() == self.state.height.weight
+            && self.state.height.weight > 0;
+        if same && pods > 0 && self.latest_available() >= self.enough(pods) {
+            self.state.height.pods = pods;
+        }
     }
 
     fn settle_ratio(&mut self) {

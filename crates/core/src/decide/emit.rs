@@ -1,6 +1,5 @@
 //! Intents under stamps, and the actions that are still needed to make them so.
 
-use super::capacity::share_of;
 use super::ratio;
 use super::turn::Turn;
 use crate::action::Action;
@@ -181,8 +180,7 @@ impl Turn<'_> {
     /// Whether all of stable's pods are available and no other revision has any.
     pub(super) fn is_complete(&self) -> bool {
         let replicas = self.replicas();
-        let available =
-            self.latest_available() >= share_of(replicas, 100, 100).min(self.enough(replicas));
+        let available = self.latest_available() >= self.enough(replicas);
         available && self.is_stable(&self.state.latest) && self.route_is_resting()
     }
 
@@ -207,6 +205,10 @@ impl Turn<'_> {
         let (phase, message) = self.phase();
         let summary = self.summary();
         let waiting = self.reason();
+        if self.unreadable.is_some() {
+            // Nothing of it can be saved, so that each order is taken anew in every round.
+            self.acknowledged.clear();
+        }
         let events = self.state.events.clone();
         let changed = self.before != Some(&self.state);
         let state = (changed && self.unreadable.is_none()).then(|| {

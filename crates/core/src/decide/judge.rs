@@ -22,7 +22,9 @@ impl Turn<'_> {
         self.act_on_verdicts();
     }
 
-    fn start_background(&mut self) {
+    /// Starts what runs beside the steps, once its step is reached.
+    pub(super) fn start_background(&mut self) {
+        self.start_gate(GatePoint::Rollback, 0);
         let Some(background) = &self.plan.background else {
             return;
         };
@@ -31,7 +33,6 @@ impl Turn<'_> {
         if due && self.state.stable.is_some() && self.state.run(RunKey::Background).is_none() {
             self.start_run(RunKey::Background, &background.run);
         }
-        self.start_gate(GatePoint::Rollback, 0);
     }
 
     pub(super) fn start_run(&mut self, key: RunKey, plan: &RunPlan) {
@@ -185,11 +186,7 @@ impl Turn<'_> {
     fn start_gate(&mut self, point: GatePoint, pass: u32) {
         let key = RunKey::Gate { point, pass };
         let waived = matches!(self.state.course, Course::Forward { waived: true, .. });
-        let applies = if point == GatePoint::AfterPromotion {
-            true
-        } else {
-            self.is_forward() && !waived
-        };
+        let applies = point == GatePoint::AfterPromotion || (self.is_forward() && !waived);
         if applies && self.has_gate(point) && self.state.run(key).is_none() {
             let plan = self.gate_run(point);
             self.start_run(key, &plan);

@@ -5,6 +5,7 @@ mod blue_green;
 mod canary;
 mod ratio;
 mod settles;
+mod world;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

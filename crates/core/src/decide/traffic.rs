@@ -21,6 +21,7 @@ impl Turn<'_> {
             return;
         }
         self.notice_reduction();
+        self.refresh_height();
         let bind = self.wanted_bind();
         if bind.is_empty() {
             return;

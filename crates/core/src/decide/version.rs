@@ -7,6 +7,32 @@ use crate::stamp::Stamp;
 use crate::state::{Course, Height};
 
 impl Turn<'_> {
+    /// Says so when a rollout in flight is taken on without a state of ours.
+    pub(super) fn greet(&mut self) {
+        let adopted = self.before.is_none() && self.unreadable.is_none() && self.is_started();
+        if adopted {
+            let text = format!(
+                "found in flight at weight {}; gates and analyses run anew",
+                self.state.height.weight
+            );
+            self.tell(EventKind::Adopted, text);
+        }
+    }
+
+    /// Tells a backend's failure once, not in every round that it lasts.
+    pub(super) fn notice_faults(&mut self) {
+        let acting = self.seen.faults.first().map(|failed| &failed.fault);
+        let reading = self.seen.routes.iter().find_map(|read| read.fault());
+        let fault = acting.or(self.seen.workload.fault()).or(reading).cloned();
+        if let Some(fault) = fault
+            .as_ref()
+            .filter(|fault| self.state.told.as_ref() != Some(*fault))
+        {
+            self.tell(EventKind::BackendFault, &fault.text);
+        }
+        self.state.told = fault;
+    }
+
     /// A driver that takes over a rollout in flight writes everything once under its own epoch,
     /// so that one woken from a long sleep is refused.
     pub(super) fn follow_owner(&mut self) {

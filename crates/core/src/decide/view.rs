@@ -225,6 +225,7 @@ impl<'a> Turn<'a> {
                 let rose = share > known.unwrap_or(0);
                 let seen = ShareSeen {
                     share,
+                    before: known.unwrap_or(0),
                     since: self.now,
                 };
                 self.state.shares.insert(revision.id.clone(), seen);
