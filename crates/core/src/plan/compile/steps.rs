@@ -96,7 +96,7 @@ fn refuse(spec: &StepSpec, site: &Site, found: &mut Findings) {
             .says("experiment steps are not supported yet");
         found.error(finding.help("setCanaryScale, then an analysis step"));
     }
-    if let Some(plugin) = &spec.plugin {
+    if let Some(plugin) = spec.plugin.as_ref().filter(|plugin| !plugin.disabled) {
         let finding = site
             .key("plugin")
             .says("plugin steps are not supported yet");
