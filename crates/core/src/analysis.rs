@@ -19,3 +19,6 @@ pub use self::machine::{Frame, Turned, start, turn};
 pub use self::plan::{LateArg, MetricPlan, NoVerdict, RunPlan};
 pub use self::state::{AnalysisPhase, MetricState, RunState};
 pub use self::verdict::{Verdict, judge};
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::turn::Turn;
 use crate::analysis::AnalysisPhase;
 use crate::event::EventKind;
 use crate::measurement::{GatePoint, RunKey};
-use crate::plan::{StepKind, StrategyKind};
+use crate::plan::{Plan, StepKind, StrategyKind};
 use crate::reason::Reason;
 use crate::route::Slot;
 use crate::state::{AbortCause, Course, Height};
@@ -15,13 +15,13 @@ use crate::time::Timestamp;
 /// Whether a step is complete, or what it waits for.
 type Completion = Result<(), (Reason, Option<Timestamp>)>;
 
-impl Turn<'_> {
-    pub(super) fn step_kind(&self) -> Option<&StepKind> {
+impl<'a> Turn<'a> {
+    pub(super) fn step_kind(&self) -> Option<&'a StepKind> {
+        let plan: &'a Plan = self.plan;
         let Course::Forward { step, .. } = self.state.course else {
             return None;
         };
-        self.plan
-            .steps
+        plan.steps
             .get(usize::try_from(step).unwrap_or(usize::MAX))
             .map(|step| &step.kind)
     }
@@ -120,7 +120,7 @@ impl Turn<'_> {
         if self.state.drifted {
             return Err((Reason::RouteDrift, None));
         }
-        let Some(kind) = self.step_kind().cloned() else {
+        let Some(kind) = self.step_kind() else {
             return self.complete_plan();
         };
         let Course::Forward {
@@ -132,12 +132,12 @@ impl Turn<'_> {
             return Ok(());
         };
         match kind {
-            StepKind::SetWeight(weight) => self.complete_weight(weight, released),
+            StepKind::SetWeight(weight) => self.complete_weight(*weight, released),
             StepKind::Pause(duration) => {
-                Self::complete_pause(duration, entered_at, released, self.now)
+                Self::complete_pause(*duration, entered_at, released, self.now)
             }
             StepKind::SetCanaryScale(_) => self.complete_pods(released),
-            StepKind::Analysis(run) => self.complete_analysis(&run, released),
+            StepKind::Analysis(run) => self.complete_analysis(run, released),
             StepKind::SetHeaderRoute(_) | StepKind::SetMirrorRoute(_) => {
                 self.complete_trial(released)
             }

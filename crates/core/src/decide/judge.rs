@@ -1,15 +1,16 @@
 //! Analyses and gates: which are under way, what they ask for, and what their end means.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::turn::Turn;
 use crate::analysis::{AnalysisPhase, Frame, LateArg, RunPlan, RunState, start, turn as turn_run};
 use crate::event::EventKind;
 use crate::measurement::{GatePoint, RunKey};
-use crate::plan::{Gate, StepKind};
+use crate::plan::{Gate, Plan, StepKind};
 use crate::state::{AbortCause, Course};
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
     /// Turns every run that is under way; a failing one takes the traffic back.
     pub(super) fn judge(&mut self) {
         self.start_background();
@@ -81,24 +82,23 @@ impl Turn<'_> {
         }
     }
 
-    fn plan_of(&self, key: RunKey) -> Option<RunPlan> {
+    fn plan_of(&self, key: RunKey) -> Option<Cow<'a, RunPlan>> {
+        let plan: &'a Plan = self.plan;
         match key {
-            RunKey::Background => self
-                .plan
+            RunKey::Background => plan
                 .background
                 .as_ref()
-                .map(|background| background.run.clone()),
+                .map(|background| Cow::Borrowed(&background.run)),
             RunKey::Step(index) => {
-                let step = self
-                    .plan
+                let step = plan
                     .steps
                     .get(usize::try_from(index).unwrap_or(usize::MAX))?;
                 match &step.kind {
-                    StepKind::Analysis(run) => Some(run.clone()),
+                    StepKind::Analysis(run) => Some(Cow::Borrowed(run)),
                     _ => None,
                 }
             }
-            RunKey::Gate { point, .. } => Some(self.gate_run(point)),
+            RunKey::Gate { point, .. } => Some(Cow::Owned(self.gate_run(point))),
         }
     }
 

@@ -28,7 +28,12 @@ impl Turn<'_> {
         }
         let split = match self.plan.strategy {
             StrategyKind::BlueGreen => Split::all(Slot::Active, self.plan.total),
-            StrategyKind::Canary | StrategyKind::RollingUpdate => self.wanted_split(&bind),
+            StrategyKind::Canary | StrategyKind::RollingUpdate if self.plan.splits() => {
+                self.wanted_split(&bind)
+            }
+            StrategyKind::Canary | StrategyKind::RollingUpdate => {
+                Split::all(Slot::Stable, self.plan.total)
+            }
         };
         let (headers, mirrors) = self.wanted_trials(split.part(Slot::Canary));
         self.want_route(bind, split, headers, mirrors);
@@ -223,7 +228,12 @@ impl Turn<'_> {
         let Some(delay) = self.plan.abort_scale_down_delay else {
             return;
         };
-        if self.is_back() && self.slot_is_idle(Slot::Canary) && self.is_drained(canary, delay) {
+        if !self.is_back() {
+            return;
+        }
+        // Without a split the pods go as the ratio falls, so the slot leaves them at once.
+        let may_leave = !self.plan.splits() || self.is_drained(canary, delay);
+        if may_leave && self.slot_is_idle(Slot::Canary) {
             bind.insert(Slot::Canary, stable.clone());
         }
     }
