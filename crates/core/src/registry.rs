@@ -33,6 +33,7 @@
 //! ```
 
 mod part;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use self::part::{PartError, ProviderTraits, RouterFrame};
+pub use self::secret::SecretRef;
 use crate::capability::Capabilities;
 use crate::fault::FaultKind;
 use crate::plan::RouterPlan;
@@ -131,7 +133,7 @@ impl Registry {
     /// The same with one more metric provider: a pure parser of its own part.
     ///
     /// The parser gets the part with its arguments filled in, but for those that are known only
-    /// when a run starts (`{{args.name}}`) and for secrets (`{{secret:name:key}}`).
+    /// when a run starts (`{{args.name}}`) and for secrets (see [`SecretRef`]).
     #[must_use]
     pub fn with_provider(
         mut self,

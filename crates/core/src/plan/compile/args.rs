@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::findings::{Findings, Site};
 use super::templates::Used;
 use crate::analysis::LateArg;
+use crate::registry::SecretRef;
 use crate::spec::{ArgValue, HashOf, RolloutAnalysis};
 
 /// The arguments of an analysis, with their values.
@@ -87,7 +88,7 @@ impl Args {
         match name.and_then(|name| self.values.get(name)) {
             Some(ArgValue::Text(text)) => filled.text.push_str(text),
             Some(ArgValue::Secret { name, key }) => {
-                let placeholder = format!("{{{{secret:{name}:{key}}}}}");
+                let placeholder = SecretRef::new(name, key).to_string();
                 filled.text.push_str(&placeholder);
                 filled.secrets.insert(placeholder);
             }

@@ -19,8 +19,8 @@ pub(super) fn lower(
     let history = input.spec.revision_history_limit;
     canary::revision_limit(spec.scale_down_delay_revision_limit, history, site, found);
     plan.strategy = StrategyKind::BlueGreen;
-    plan.routers
-        .extend(routes::services(input, &frame, site, found));
+    let services = routes::services(input, &plan.routers, &frame, site, found);
+    plan.routers.extend(services);
     if plan.routers.is_empty() {
         let message = "nothing can switch this service: no router \"services\" is registered";
         let finding = site.key("activeService").says(message);

@@ -146,8 +146,8 @@ fn routed(
     let place = site.key("trafficRouting");
     plan.total = frame.max_traffic_weight.max(1);
     plan.routers = routes::routers(input, routing, frame, &place, found);
-    plan.routers
-        .extend(routes::services(input, frame, site, found));
+    let services = routes::services(input, &plan.routers, frame, site, found);
+    plan.routers.extend(services);
     if parsed(canary, plan) {
         missing_parts(plan, &place, found);
     }
@@ -199,11 +199,15 @@ fn unrouted(
     plan: &mut Plan,
     found: &mut Findings,
 ) {
-    plan.routers
-        .extend(routes::services(input, frame, site, found));
+    let services = routes::services(input, &plan.routers, frame, site, found);
+    plan.routers.extend(services);
     if frame.has_services() && plan.routers.is_empty() {
-        let message = "not honoured: no router \"services\" is registered, so no service is bound";
-        found.warn(site.says(message));
+        let message = "not honoured: no router \"services\" is registered, so nothing binds it";
+        let field = match frame.canary_service {
+            Some(_) => "canaryService",
+            None => "stableService",
+        };
+        found.warn(site.key(field).says(message));
     }
     if canary.dynamic_stable_scale {
         let finding = site.key("dynamicStableScale");

@@ -106,15 +106,16 @@ fn router(
     })
 }
 
-/// The router that binds Kubernetes Services, where the rollout names any; `site` is its
-/// strategy.
+/// The router that binds Kubernetes Services, where the rollout names any and `routers` lacks
+/// it; `site` is the strategy.
 pub(super) fn services(
     input: Input<'_>,
+    routers: &[RouterPlan],
     frame: &RouterFrame,
     site: &Site,
     found: &mut Findings,
 ) -> Option<RouterPlan> {
-    if !frame.has_services() {
+    if !frame.has_services() || routers.iter().any(|router| router.name == SERVICES) {
         return None;
     }
     let capabilities = match input.registry.parse_router(SERVICES, &Value::Null, frame) {

@@ -253,7 +253,7 @@ fn analyses_that_cannot_be() {
         .with_arg(ArgSpec::text("a", "3"));
     refuses(
         twice,
-        &[known.clone()],
+        std::slice::from_ref(&known),
         &ours("args[1].name"),
         "set already",
     );

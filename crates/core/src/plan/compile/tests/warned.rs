@@ -101,3 +101,16 @@ fn a_lenient_registry_takes_what_it_does_not_know_for_able_and_says_so() {
         "strict: router and template"
     );
 }
+
+#[test]
+fn services_that_nothing_binds_are_named() {
+    let canary = CanarySpec::new([]).with_services("stable", "canary");
+    let compiled = compile(&shop(canary), &[], &Registry::new()).unwrap();
+    let paths: Vec<_> = compiled
+        .warnings
+        .iter()
+        .map(|w| w.path.to_string())
+        .collect();
+    assert_eq!(paths, ["spec.strategy.canary.canaryService"]);
+    assert_eq!(compiled.plan.routers, []);
+}
