@@ -23,6 +23,8 @@ pub struct PluginStep {
     pub name: String,
     /// Its own part.
     pub config: Value,
+    /// Whether it is skipped. Default false.
+    pub disabled: bool,
 }
 
 /// One step. Several kinds may stand in one; the order in which they act is `compile`'s.
