@@ -1,0 +1,143 @@
+use super::*;
+
+const GATED: &str = "
+  abortOn: [crashLoop, imagePull]
+  sessionAffinity: {cookieName: seen, maxAge: 1h}
+  gates:
+    beforePromotion:
+    - {name: approval, interval: 10s, progressDeadline: 1h, provider: {web: {url: http://gate}}}
+    rollback:
+    - {name: alarm, provider: {web: {url: http://alarm}}}";
+
+fn annotated(notes: &str, spec: &str) -> String {
+    let head = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: shop\n  annotations:\n";
+    format!("{head}    {EXTENSIONS}: |\n{notes}\nspec:\n{spec}\n")
+}
+
+#[test]
+fn our_own_fields_are_read_from_the_spec() {
+    let rollout = only_rollout(&rollout(GATED));
+    assert_eq!(
+        rollout.abort_on,
+        [TroubleKind::CrashLoop, TroubleKind::ImagePull].into()
+    );
+    let affinity = rollout.session_affinity.unwrap();
+    assert_eq!(
+        (affinity.cookie_name.as_str(), affinity.max_age),
+        ("seen", Duration::from_secs(3600))
+    );
+    let points: Vec<_> = rollout.gates.keys().copied().collect();
+    assert_eq!(points, [GatePoint::BeforePromotion, GatePoint::Rollback]);
+    let gate = &rollout.gates[&GatePoint::BeforePromotion][0];
+    assert_eq!(
+        (gate.name.as_str(), gate.interval.as_deref()),
+        ("approval", Some("10s"))
+    );
+    assert_eq!(gate.progress_deadline, Some(Duration::from_secs(3600)));
+    assert_eq!(gate.provider.part, json!({"url": "http://gate"}));
+}
+
+#[test]
+fn an_annotation_says_the_same_as_fields() {
+    let notes = GATED.replace("\n", "\n    ");
+    let steps = "  strategy:\n    canary:\n      steps: [{setWeight: 10}, {pause: {}}]";
+    let by_field = only_rollout(&rollout(&format!("{GATED}\n{steps}")));
+    assert_eq!(only_rollout(&annotated(&notes, steps)), by_field);
+}
+
+#[test]
+fn steps_are_matched_by_index_and_may_be_named_by_number() {
+    let steps = "  strategy: {canary: {steps: [{setWeight: 10}, {pause: {}}]}}";
+    for notes in [
+        "      strategy: {canary: {steps: [{}, {progressDeadline: 5m}]}}",
+        "      strategy: {canary: {steps: [null, {progressDeadline: 5m}]}}",
+        "      strategy: {canary: {steps: {1: {progressDeadline: 5m}}}}",
+    ] {
+        let canary = only_canary(&annotated(notes, steps));
+        let deadlines: Vec<_> = canary
+            .steps
+            .iter()
+            .map(|step| step.progress_deadline)
+            .collect();
+        assert_eq!(deadlines, [None, Some(Duration::from_secs(300))]);
+        assert!(canary.steps[1].pause.is_some());
+    }
+}
+
+#[test]
+fn metrics_are_matched_by_name() {
+    let text = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata:\n  name: t\n  annotations:\n    gradatim.dev/extensions: |\n      metrics:\n      - {name: b, failureFor: 2m, onNoData: error}\nspec:\n  metrics:\n  - {name: a, provider: {web: {}}}\n  - {name: b, provider: {web: {}}}\n";
+    let manifests = manifests(text);
+    let [a, b] = manifests.templates[0].metrics.as_slice() else {
+        panic!("two")
+    };
+    assert_eq!(
+        (a.failure_for.as_deref(), b.failure_for.as_deref()),
+        (None, Some("2m"))
+    );
+    assert_eq!(b.on_no_data, NoVerdict::Error);
+    let unknown = text.replace("name: b, failureFor", "name: c, failureFor");
+    assert_eq!(
+        errors(&unknown),
+        [
+            "8:16 metadata.annotations[\"gradatim.dev/extensions\"].metrics[0].name: the object has no metric \"c\""
+        ]
+    );
+}
+
+#[test]
+fn an_error_in_an_annotation_stands_where_the_annotation_says_it() {
+    let notes = "      abortOn: [crashLoop, tooSlow]\n      replicas: 3\n      abortOff: []\n      strategy:\n        canary:\n          steps:\n          - progressDeadline: 5\n          - {}\n          - gate: {name: x}";
+    let steps = "  abortOn: []\n  strategy: {canary: {steps: [{setWeight: 10}]}}";
+    let note = "metadata.annotations[\"gradatim.dev/extensions\"]";
+    let wanted = [
+        format!("7:7 {note}.abortOn: abortOn is given in the object as well"),
+        format!("8:7 {note}.replicas: \"replicas\" is none of our fields: write it in spec"),
+        format!(
+            "9:7 {note}.abortOff: \"abortOff\" is none of our fields; did you mean \"abortOn\"?"
+        ),
+        "13:31 spec.strategy.canary.steps[0].progressDeadline: progressDeadline needs a unit"
+            .to_owned(),
+        format!("14:13 {note}.strategy.canary.steps[1]: the object has 1 steps"),
+        format!("15:13 {note}.strategy.canary.steps[2]: the object has 1 steps"),
+    ];
+    assert_eq!(errors(&annotated(notes, steps)), wanted);
+}
+
+#[test]
+fn an_annotation_in_quotes_is_read_and_stands_at_its_beginning() {
+    let text = annotated("", "  replicas: 1");
+    let text = text.replace("|\n\n", "\"abortOn:\\n- crashLoop\\n- nope\\n\"\n");
+    assert_eq!(
+        errors(&text),
+        ["6:30 spec.abortOn[1]: abortOn takes crashLoop, probeFailure, podRefused and imagePull"]
+    );
+    assert_eq!(
+        only_rollout(&text.replace("nope", "imagePull"))
+            .abort_on
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn an_annotation_that_is_no_yaml_or_no_mapping_is_found() {
+    for (notes, wanted) in [
+        ("      a: [1", "in the annotation: invalid YAML"),
+        ("      - a", "must be a mapping that holds our own fields"),
+        (
+            "      abortOn: []\n      ---\n      b: 1",
+            "the annotation holds one YAML document",
+        ),
+        (
+            "      strategy: {canary: {steps: [{gate: {}}]}}",
+            "the object has no strategy to add this to",
+        ),
+    ] {
+        let found = errors(&annotated(notes, "  replicas: 1"));
+        assert!(
+            found.iter().any(|error| error.contains(wanted)),
+            "{notes}: {found:?}"
+        );
+    }
+}
