@@ -76,7 +76,11 @@ impl Args {
                 break;
             };
             filled.text.push_str(before);
-            self.put(tag.trim(), &mut filled, site, found);
+            match tag.trim() {
+                // A provider's own template language, such as LogQL's `line_format "{{.msg}}"`.
+                own if own.starts_with('.') => filled.text.push_str(&format!("{{{{{tag}}}}}")),
+                name => self.put(name, &mut filled, site, found),
+            }
             rest = after;
         }
         filled.text.push_str(rest);

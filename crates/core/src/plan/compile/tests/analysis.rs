@@ -124,6 +124,16 @@ fn arguments_are_put_in_now_at_the_runs_start_or_by_the_provider() {
 }
 
 #[test]
+fn a_providers_own_template_language_is_left_to_it() {
+    let query = r#"{app="x"} | line_format "{{ .msg }} of {{args.app}}""#;
+    let template = AnalysisTemplate::new("t", [MetricSpec::new("m", toy(query))])
+        .with_arg(ArgSpec::text("app", "shop"));
+    let run = run(RolloutAnalysis::new(["t"]), &[template]);
+    let wanted = r#"{app="x"} | line_format "{{ .msg }} of shop""#;
+    assert_eq!(run.metrics[0].query, json!({ "query": wanted }));
+}
+
+#[test]
 fn templates_may_name_templates_of_the_cluster_and_each_counts_once() {
     let mut cluster = template("shared");
     cluster.cluster_scope = true;
