@@ -98,6 +98,14 @@ impl Findings {
         }
     }
 
+    /// Warns at the first of the places where the same is to be said of the same value.
+    pub(super) fn warn_first(&mut self, finding: Finding) {
+        let same = |w: &Warning| w.message == finding.message && w.value == finding.value;
+        if !self.warnings.iter().any(same) {
+            self.warn(finding);
+        }
+    }
+
     /// The warnings, when there is no error.
     pub(super) fn finish(self) -> Result<Vec<Warning>, CompileErrors> {
         match self.errors.is_empty() {

@@ -71,7 +71,7 @@ pub(super) fn provider(
         Some(Err(errors)) => routes::part_errors(errors, site, found),
         None if input.registry.is_lenient() => {
             let message = "no such metric provider is registered: its part is not checked";
-            found.warn(site.says(message).value(name));
+            found.warn_first(site.says(message).value(name));
         }
         None => {
             let finding = site

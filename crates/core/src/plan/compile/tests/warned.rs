@@ -79,7 +79,10 @@ fn a_lenient_registry_takes_what_it_does_not_know_for_able_and_says_so() {
         StepSpec::analysis(analysis),
     ];
     let spec = shop(routed("istio", steps));
-    let templates = [template("rate")];
+    let templates = [AnalysisTemplate::new(
+        "rate",
+        [metric("one"), metric("two")],
+    )];
     let compiled = compile(&spec, &templates, &Registry::lenient()).unwrap();
     let paths: Vec<_> = compiled
         .warnings
