@@ -21,6 +21,8 @@ pub(super) struct Args {
 pub(super) struct Filled {
     /// The text, in which late arguments are still `{{args.name}}`.
     pub(super) text: String,
+    /// Whether a tag could not be put in; this has been reported.
+    pub(super) broken: bool,
     /// The late arguments that it names.
     pub(super) late: BTreeSet<String>,
     /// The secrets that it names, as placeholders.
@@ -73,6 +75,7 @@ impl Args {
             let Some((tag, after)) = after.split_once("}}") else {
                 let finding = site.says("a {{ without its }}");
                 found.error(finding.value(text));
+                filled.broken = true;
                 break;
             };
             filled.text.push_str(before);
@@ -100,8 +103,12 @@ impl Args {
                 filled.text.push_str(&format!("{{{{{tag}}}}}"));
                 filled.late.extend(name.map(str::to_owned));
             }
-            None if name.is_some_and(|name| self.missing.contains(name)) => {}
             None => {
+                filled.text.push_str(&format!("{{{{{tag}}}}}"));
+                filled.broken = true;
+                if name.is_some_and(|name| self.missing.contains(name)) {
+                    return;
+                }
                 let finding = site.says(format!("{{{{{tag}}}}} is no argument of this template"));
                 found.error(finding.value(tag).help(self.known()));
             }

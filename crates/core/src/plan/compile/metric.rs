@@ -27,11 +27,15 @@ pub(super) fn metric(
     let interval = fields.duration("interval", spec.interval.as_deref());
     let initial_delay = fields.duration_or_none("initialDelay", spec.initial_delay.as_deref());
     let failure_for = fields.duration("failureFor", spec.failure_for.as_deref());
-    let count = fields.count(spec, interval);
+    let written = fields.written(spec, interval);
+    let count = match written {
+        Ok(None) if interval.is_some() => None,
+        written => Some(written.ok().flatten().unwrap_or(1)),
+    };
     let success = fields.condition("successCondition", spec.success_condition.as_deref());
     let failure = fields.condition("failureCondition", spec.failure_condition.as_deref());
     let limits = fields.limits(spec);
-    fields.consistent(spec, &limits, count);
+    fields.consistent(&limits, written.ok().flatten());
     let name = fields.known("name", &spec.name).unwrap_or_default();
     let provider_site = site.key("provider").key(&spec.provider.name);
     let query = args.fill_value(&spec.provider.part, late, &provider_site, found);
@@ -119,8 +123,12 @@ fn known(text: &str, site: &Site, args: &Args, found: &mut Findings) -> Option<S
         found.error(site.says(message).value(secret));
         return None;
     }
-    Some(filled.text)
+    (!filled.broken).then_some(filled.text)
 }
+
+/// A value is wrong, which has been reported.
+#[derive(Clone, Copy)]
+struct Wrong;
 
 struct Limits {
     failure: Option<u32>,
@@ -166,62 +174,66 @@ impl Fields<'_> {
         }
     }
 
-    /// A whole number, at least `least`.
-    fn int(&mut self, field: &str, value: Option<&IntOrText>, least: i64) -> Option<i64> {
-        let number = match value? {
+    /// A whole number, at least `least`, where one is written.
+    fn int(
+        &mut self,
+        field: &str,
+        value: Option<&IntOrText>,
+        least: i64,
+    ) -> Result<Option<i64>, Wrong> {
+        let Some(value) = value else { return Ok(None) };
+        let number = match value {
             IntOrText::Int(number) => Some(*number),
             IntOrText::Text(text) => {
-                let text = self.known(field, text)?;
+                let text = self.known(field, text).ok_or(Wrong)?;
                 text.trim().parse().ok()
             }
         };
         let in_range = |number: &i64| (least..=i64::from(u32::MAX)).contains(number);
-        let number = number.filter(in_range);
-        if number.is_none() {
-            let finding = self
-                .site
-                .key(field)
-                .says("a whole number, as it counts measurements");
-            let help = format!("{least} or more");
-            self.found.error(finding.value(value?).help(help));
+        if let Some(number) = number.filter(in_range) {
+            return Ok(Some(number));
         }
-        number
+        let finding = self.site.key(field);
+        let finding = finding.says("a whole number, as it counts measurements");
+        let help = format!("{least} or more");
+        self.found.error(finding.value(value).help(help));
+        Err(Wrong)
     }
 
-    /// How many measurements; `None` is without end.
-    fn count(&mut self, spec: &MetricSpec, interval: Option<Duration>) -> Option<u32> {
-        let written = self.int("count", spec.count.as_ref(), 0);
-        // As in Argo, a count of 0 is a count that is not written.
-        let count = written
-            .and_then(|count| u32::try_from(count).ok())
-            .filter(|count| *count > 0);
-        match count {
-            Some(2..) if spec.interval.is_none() => {
-                let finding = self
-                    .site
-                    .key("count")
-                    .says("a count above 1 needs an interval");
-                let finding = finding.value(count.unwrap_or_default());
-                self.found
-                    .error(finding.help("add interval: the time between two of them"));
-                count
-            }
-            None if interval.is_none() => Some(1),
-            count => count,
+    /// How many measurements are written. As in Argo, 0 is the same as none.
+    fn written(
+        &mut self,
+        spec: &MetricSpec,
+        interval: Option<Duration>,
+    ) -> Result<Option<u32>, Wrong> {
+        let count = self.int("count", spec.count.as_ref(), 0)?;
+        let count = count.and_then(|count| u32::try_from(count).ok());
+        let count = count.filter(|count| *count > 0);
+        if let Some(many @ 2..) = count
+            && interval.is_none()
+            && spec.interval.is_none()
+        {
+            let finding = self.site.key("count");
+            let finding = finding
+                .says("a count above 1 needs an interval")
+                .value(many);
+            let help = "add interval: the time between two of them";
+            self.found.error(finding.help(help));
         }
+        Ok(count)
     }
 
     /// -1 is no limit.
     fn limit(&mut self, field: &str, value: Option<&IntOrText>, default: u32) -> Option<u32> {
         match self.int(field, value, -1) {
-            Some(number) => u32::try_from(number).ok(),
-            None => Some(default),
+            Ok(Some(number)) => u32::try_from(number).ok(),
+            Ok(None) | Err(Wrong) => Some(default),
         }
     }
 
     /// 0 is off.
     fn in_a_row(&mut self, field: &str, value: Option<&IntOrText>) -> Option<u32> {
-        let number = self.int(field, value, 0)?;
+        let number = self.int(field, value, 0).ok().flatten()?;
         u32::try_from(number).ok().filter(|number| *number > 0)
     }
 
@@ -239,8 +251,8 @@ impl Fields<'_> {
     }
 
     /// A limit that more measurements would be needed for than there are is a mistake.
-    fn consistent(&mut self, spec: &MetricSpec, limits: &Limits, count: Option<u32>) {
-        let (Some(count), true) = (count, spec.count.is_some()) else {
+    fn consistent(&mut self, limits: &Limits, written: Option<u32>) {
+        let Some(count) = written else {
             return;
         };
         let failures = limits.failure.unwrap_or(0);

@@ -189,6 +189,23 @@ fn only_a_background_analysis_may_be_endless() {
 }
 
 #[test]
+fn a_count_of_zero_is_a_count_that_is_not_written() {
+    let spec = metric("m").with_interval("9s").with_count("{{args.n}}");
+    let template = AnalysisTemplate::new("t", [spec]).with_arg(ArgSpec::text("n", "0"));
+    let canary = routed("mesh", []).with_analysis(RolloutAnalysis::new(["t"]));
+    let background = compiled(&shop(canary), &[template])
+        .plan
+        .background
+        .unwrap();
+    assert_eq!(background.run.metrics[0].count, None);
+    let once = AnalysisTemplate::new("t", [metric("m").with_count(0)]);
+    assert_eq!(
+        run(RolloutAnalysis::new(["t"]), &[once]).metrics[0].count,
+        Some(1)
+    );
+}
+
+#[test]
 fn metrics_that_cannot_be() {
     let m = || metric("m");
     refuses_metric(m().with_count(2), "count", "needs an interval");
@@ -253,7 +270,10 @@ fn analyses_that_cannot_be() {
         "no AnalysisTemplate",
     );
 
-    let needy = template("t").with_arg(ArgSpec::required("service"));
+    let uses = metric("m")
+        .with_success("result > {{args.service}}")
+        .with_count("{{args.service}}");
+    let needy = AnalysisTemplate::new("t", [uses]).with_arg(ArgSpec::required("service"));
     let unset = RolloutAnalysis::new(["t"]);
     refuses(unset, &[needy], &ours("args"), "\"service\" has no value");
 
