@@ -95,7 +95,7 @@ pub(super) fn duration(
     found: &mut Findings,
 ) -> Option<Duration> {
     let text = known(text?, site, args, found)?;
-    match go_duration::parse(&text) {
+    match go_duration::parse_non_negative(&text) {
         Ok(duration) if !duration.is_zero() => Some(duration),
         Ok(_) => {
             found.error(site.says("a time above zero").value(text));
@@ -155,7 +155,7 @@ impl Fields<'_> {
     }
 
     fn duration_or_none(&mut self, field: &str, text: Option<&str>) -> Option<Duration> {
-        let zero = |text: &&str| go_duration::parse(text).is_ok_and(|it| it.is_zero());
+        let zero = |text: &&str| go_duration::parse_non_negative(text).is_ok_and(|it| it.is_zero());
         match text {
             Some(text) if zero(&text) => None,
             text => self.duration(field, text),

@@ -50,7 +50,7 @@ pub(super) fn templated(field: &Cursor<'_>) -> Option<String> {
 }
 
 fn parsed(text: &str) -> Option<Duration> {
-    go_duration::parse(text).ok()
+    go_duration::parse_non_negative(text).ok()
 }
 
 fn text(field: &Cursor<'_>) -> Option<String> {
