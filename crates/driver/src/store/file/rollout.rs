@@ -1,0 +1,256 @@
+//! One rollout of a file store.
+
+use async_trait::async_trait;
+use gradatim_core::decision::{Decision, Saved};
+use gradatim_core::fault::FaultKind;
+use gradatim_core::id::RolloutId;
+use gradatim_core::order::{Acknowledgement, Order};
+use gradatim_core::port::{Loaded, MailboxOrder, Ownership, PortError, Store, Token};
+use gradatim_core::state::State;
+use gradatim_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use super::disk::{Area, Disk};
+use super::{FileStore, Published};
+use crate::clock::wall;
+use crate::store::memory::{conflict, fenced, is_done, numbered, owned, unreadable};
+
+/// One rollout of a [`FileStore`].
+#[derive(Clone, Debug)]
+pub struct FileRollout {
+    store: FileStore,
+    id: RolloutId,
+}
+
+/// A state with the number of its save.
+#[derive(Serialize, Deserialize)]
+struct Envelope<S> {
+    save: u64,
+    state: S,
+}
+
+/// What a state's file holds.
+struct Found {
+    saved: Saved,
+    save: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Mailbox {
+    last: u64,
+    orders: Vec<Order>,
+}
+
+impl FileRollout {
+    pub(super) fn new(store: FileStore, id: RolloutId) -> Self {
+        Self { store, id }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &RolloutId {
+        &self.id
+    }
+
+    /// Writes what a decision says, for people and other processes.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn publish(&self, decision: &Decision, now: Timestamp) -> Result<(), PortError> {
+        self.store.publish(&self.id, decision, now)
+    }
+
+    /// What the last decision said; none before the first.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn published(&self) -> Result<Option<Published>, PortError> {
+        self.store.published(&self.id)
+    }
+
+    /// Whether the driver that owns it is alive.
+    ///
+    /// # Errors
+    /// When it cannot be read who owns it.
+    pub fn is_driven(&self) -> Result<bool, PortError> {
+        let owner: Option<Ownership> = self.disk().read(Area::Owner, self.id.as_str())?;
+        Ok(owner.is_some_and(|owner| self.store.is_alive(&owner.holder)))
+    }
+
+    fn disk(&self) -> &Disk {
+        &self.store.shared.disk
+    }
+
+    fn find(&self) -> Result<Found, PortError> {
+        let Some(text) = self.disk().text(Area::State, self.id.as_str())? else {
+            // Unlike a count it differs from every life before, whatever files were deleted.
+            let incarnation = wall().as_millis().unsigned_abs();
+            let saved = Saved::Nothing { incarnation };
+            return Ok(Found { saved, save: 0 });
+        };
+        Ok(
+            match serde_json::from_str::<Envelope<serde_json::Value>>(&text) {
+                Ok(Envelope { save, state }) => Found {
+                    saved: Saved::from_json(&state.to_string()),
+                    save,
+                },
+                Err(error) => Found {
+                    saved: Saved::Unreadable {
+                        message: format!("the file of the state cannot be read: {error}"),
+                    },
+                    save: 0,
+                },
+            },
+        )
+    }
+
+    fn save_now(
+        &self,
+        state: &State,
+        token: &Token,
+        owner: &Ownership,
+    ) -> Result<Token, PortError> {
+        let name = self.id.as_str();
+        self.disk().locked(name, |disk| {
+            let known: Option<Ownership> = disk.read(Area::Owner, name)?;
+            if known.as_ref() != Some(owner) {
+                return Err(fenced(known.as_ref()));
+            }
+            let found = self.find()?;
+            if let Saved::Unreadable { message } = &found.saved {
+                return Err(unreadable(message));
+            }
+            if found.token() != *token {
+                return Err(conflict());
+            }
+            let save = found.save.saturating_add(1);
+            disk.replace(Area::State, name, &Envelope { save, state })?;
+            Ok(Token(save.to_string()))
+        })
+    }
+
+    fn take_now(&self, holder: &str, above: u64, force: bool) -> Result<Ownership, PortError> {
+        let name = self.id.as_str();
+        self.disk().locked(name, |disk| {
+            let known = match disk.read::<Ownership>(Area::Owner, name) {
+                Err(error) if force && error.kind == FaultKind::Malformed => None,
+                known => known?,
+            };
+            let other = known.as_ref().filter(|owner| owner.holder != holder);
+            if let Some(other) = other.filter(|owner| !force && self.store.is_alive(&owner.holder))
+            {
+                return Err(owned(&other.holder));
+            }
+            let written = match self.find()?.saved {
+                Saved::State(state) => state.epoch,
+                Saved::Nothing { .. } | Saved::Unreadable { .. } => 0,
+            };
+            let granted = known.map_or(0, |owner| owner.epoch);
+            let owner = Ownership {
+                holder: holder.to_owned(),
+                epoch: granted.max(written).max(above).saturating_add(1),
+            };
+            self.store.beat(holder, true)?;
+            disk.replace(Area::Owner, name, &owner)?;
+            Ok(owner)
+        })
+    }
+
+    fn change_mailbox<T>(&self, change: impl FnOnce(&mut Mailbox) -> T) -> Result<T, PortError> {
+        let name = self.id.as_str();
+        self.disk().locked(name, |disk| {
+            let mut mailbox = disk.read(Area::Orders, name)?.unwrap_or_default();
+            let changed = change(&mut mailbox);
+            disk.replace(Area::Orders, name, &mailbox)?;
+            Ok(changed)
+        })
+    }
+
+    /// Runs what waits for the disk where it holds up nobody, if there is a runtime for it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let rollout = self.clone();
+        if Handle::try_current().is_err() {
+            return work(&rollout);
+        }
+        let broken =
+            |error| PortError::new(FaultKind::Other, "the disk's thread is gone").caused_by(error);
+        spawn_blocking(move || work(&rollout))
+            .await
+            .map_err(broken)?
+    }
+}
+
+impl Found {
+    fn token(&self) -> Token {
+        Token(self.save.to_string())
+    }
+}
+
+#[async_trait]
+impl Store for FileRollout {
+    async fn load(&self) -> Result<Loaded, PortError> {
+        let found = self.blocking(Self::find).await?;
+        let token = found.token();
+        let saved = found.saved;
+        Ok(Loaded { saved, token })
+    }
+
+    async fn save(
+        &self,
+        state: &State,
+        token: &Token,
+        owner: &Ownership,
+    ) -> Result<Token, PortError> {
+        let (state, token, owner) = (state.clone(), token.clone(), owner.clone());
+        self.blocking(move |rollout| rollout.save_now(&state, &token, &owner))
+            .await
+    }
+
+    async fn take(&self, holder: &str, above: u64, force: bool) -> Result<Ownership, PortError> {
+        let holder = holder.to_owned();
+        self.blocking(move |rollout| rollout.take_now(&holder, above, force))
+            .await
+    }
+
+    async fn owner(&self) -> Result<Option<Ownership>, PortError> {
+        self.blocking(|rollout| rollout.disk().read(Area::Owner, rollout.id.as_str()))
+            .await
+    }
+
+    async fn heartbeat(&self, holder: &str) -> Result<(), PortError> {
+        self.store.beat(holder, false)
+    }
+
+    async fn leave(&self, order: &MailboxOrder) -> Result<u64, PortError> {
+        let order = order.clone();
+        self.blocking(move |rollout| {
+            rollout.change_mailbox(|mailbox| {
+                mailbox.last = mailbox.last.saturating_add(1);
+                mailbox.orders.push(numbered(mailbox.last, &order));
+                mailbox.last
+            })
+        })
+        .await
+    }
+
+    async fn pending(&self) -> Result<Vec<Order>, PortError> {
+        let mailbox: Option<Mailbox> = self.disk().read(Area::Orders, self.id.as_str())?;
+        Ok(mailbox.unwrap_or_default().orders)
+    }
+
+    async fn acknowledge(&self, done: &[Acknowledgement]) -> Result<(), PortError> {
+        let done = done.to_vec();
+        self.blocking(move |rollout| {
+            rollout.change_mailbox(|mailbox| mailbox.orders.retain(|order| !is_done(order, &done)))
+        })
+        .await
+    }
+
+    async fn changed(&self) {
+        self.store.shared.bell.rung_for(self.id.as_str()).await;
+    }
+}
