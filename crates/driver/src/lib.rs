@@ -25,3 +25,8 @@ pub use self::release::{Ended, Outcome, Release, Status};
 pub use self::round::Round;
 pub use self::turn::{Persisted, Turn, TurnError};
 pub use self::witness::Witness;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
+use gradatim_core::analysis::AnalysisPhase;
 use gradatim_core::id::RolloutId;
+use gradatim_core::measurement::RunKey;
 use gradatim_core::plan::StrategyKind;
 
 use super::Row;
@@ -83,11 +85,13 @@ impl Page<'_> {
             "gauge",
             "Metrics that came to their end.",
             |row| {
-                let sample = |((_, name), phase): (&(_, String), &_)| {
-                    (
-                        vec![("metric", name.clone()), ("phase", format!("{phase}"))],
-                        1.0,
-                    )
+                let sample = |((run, name), phase): (&(RunKey, String), &AnalysisPhase)| {
+                    let labels = vec![
+                        ("run", run.to_string()),
+                        ("metric", name.clone()),
+                        ("phase", phase.to_string()),
+                    ];
+                    (labels, 1.0)
                 };
                 row.judged.iter().map(sample).collect()
             },
