@@ -1,6 +1,7 @@
 //! Ownership and the saved state: what a round needs of its store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gradatim_core::decision::{Decision, Saved};
@@ -209,8 +210,10 @@ fn not_loaded() -> PortError {
     PortError::new(FaultKind::Other, "what the store holds is not known")
 }
 
-/// A name that no other process has.
+/// A name that nobody else has, in this process or in another.
 pub(crate) fn default_holder() -> String {
-    let started = crate::clock::wall().as_millis();
-    format!("gradatim-{}-{started}", std::process::id())
+    static DRIVERS: AtomicU64 = AtomicU64::new(0);
+    let (process, started) = (std::process::id(), crate::clock::wall().as_millis());
+    let driver = DRIVERS.fetch_add(1, Ordering::Relaxed);
+    format!("gradatim-{process}-{started}-{driver}")
 }

@@ -180,3 +180,6 @@ impl<W: Write + Send> std::fmt::Debug for DecisionLog<W> {
         f.debug_struct("DecisionLog").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,3 +5,6 @@ mod memory;
 
 pub use self::file::{FileRollout, FileStore, Published};
 pub use self::memory::MemoryStore;
+
+#[cfg(test)]
+mod tests;
