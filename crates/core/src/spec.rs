@@ -56,7 +56,13 @@ impl Manifests {
     /// The template that an analysis in `namespace` means by `reference`.
     ///
     /// A namespace that is not written matches any.
-    pub fn template(&self, reference: &TemplateRef, namespace: Option<&str>) -> Option<&AnalysisTemplate> {
-        self.templates.iter().find(|template| template.answers(reference, namespace))
+    pub fn template(
+        &self,
+        reference: &TemplateRef,
+        namespace: Option<&str>,
+    ) -> Option<&AnalysisTemplate> {
+        self.templates
+            .iter()
+            .find(|template| template.answers(reference, namespace))
     }
 }

@@ -243,6 +243,14 @@ impl Operator {
         )
     }
 
+    /// Whether it asks what is in a text or a list.
+    pub(super) fn asks_content(self) -> bool {
+        matches!(
+            self,
+            Self::In | Self::Matches | Self::Contains | Self::StartsWith | Self::EndsWith
+        )
+    }
+
     /// Whether it is one of the four orderings.
     pub(super) fn orders(self) -> bool {
         matches!(

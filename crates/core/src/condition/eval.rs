@@ -157,9 +157,15 @@ impl<'r> Machine<'r> {
     where
         'r: 'v,
     {
-        let left = self.value(left, scope)?;
-        let right = self.value(right, scope)?;
-        apply(operator, &left, &right, &mut self.meter)
+        let values = (self.value(left, scope)?, self.value(right, scope)?);
+        if operator.asks_content() {
+            no_data(right, &values.1)?;
+            // Nil may well be in a list.
+            if operator != Operator::In {
+                no_data(left, &values.0)?;
+            }
+        }
+        apply(operator, &values.0, &values.1, &mut self.meter)
             .map(Cow::Owned)
             .map_err(|message| Stop::at(node, message))
     }
@@ -192,7 +198,7 @@ impl<'r> Machine<'r> {
                 Ok(true)
             }
             Kind::Matches(text, pattern) => match self.value(text, scope)?.as_ref() {
-                Value::Nil => Ok(false),
+                Value::Nil => no_data(text, NIL).map(|()| false),
                 Value::Str(text) => {
                     let charged = self.meter.text(text.len());
                     charged.map_err(|message| Stop::at(node, message))?;
@@ -371,12 +377,20 @@ impl<'r> Machine<'r> {
     }
 }
 
+/// A missing text contains nothing, but a missing result is no answer at all.
+fn no_data(node: &Node, value: &Value) -> Result<(), Stop> {
+    match (value, &node.kind) {
+        (Value::Nil, Kind::Result | Kind::Literal(_)) => Err(Stop::at(node, "no data: it is nil")),
+        _ => Ok(()),
+    }
+}
+
 fn own<'v>(value: Value) -> Valued<'v> {
     Ok(Cow::Owned(value))
 }
 
 fn frame(scope: Scope<'_>, hops: usize) -> Scope<'_> {
-    (0..hops).try_fold(scope?, |frame, _| frame.up).into()
+    (0..hops).try_fold(scope?, |frame, _| frame.up)
 }
 
 /// The value at a place that is known to be there.

@@ -48,17 +48,19 @@ fn mismatch(left: &Value, right: &Value) -> String {
     format!("{left} and {right} cannot be compared")
 }
 
+/// Whether two values can be equal at all, or one of them is nil.
+fn comparable(left: &Value, right: &Value) -> bool {
+    let both_numbers = left.number().is_some() && right.number().is_some();
+    let nil = Value::Nil.type_name();
+    let (left, right) = (left.type_name(), right.type_name());
+    both_numbers || left == right || left == nil || right == nil
+}
+
 /// Equality of two values that a person compares: different types are a mistake.
 fn equal(left: &Value, right: &Value, meter: &mut Meter) -> Result<bool, String> {
-    match (left, right) {
-        (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_))
-        | (Value::Bool(_), Value::Bool(_))
-        | (Value::Str(_), Value::Str(_))
-        | (Value::Array(_), Value::Array(_))
-        | (Value::Map(_), Value::Map(_))
-        | (Value::Nil, _)
-        | (_, Value::Nil) => same(left, right, meter),
-        _ => Err(mismatch(left, right)),
+    match comparable(left, right) {
+        true => same(left, right, meter),
+        false => Err(mismatch(left, right)),
     }
 }
 
@@ -122,7 +124,13 @@ fn is_in(needle: &Value, hay: &Value, meter: &mut Meter) -> Result<bool, String>
                     return Ok(true);
                 }
             }
-            Ok(false)
+            match items.first() {
+                // Nothing of its type is there: the same mistake as with ==.
+                Some(first) if !items.iter().any(|item| comparable(item, needle)) => {
+                    Err(mismatch(needle, first))
+                }
+                _ => Ok(false),
+            }
         }
         (Value::Map(fields), Value::Str(key)) => Ok(fields.contains_key(key)),
         (Value::Map(_), _) => Err(format!("a map has no key of type {}", needle.type_name())),

@@ -103,6 +103,11 @@ pub(super) fn check(root: &Node, source: &str) -> Result<(), ConditionError> {
     }
 }
 
+/// Functions that give numbers alone, of those that are likely to be forgotten alone.
+const NUMBERS: [&str; 9] = [
+    "len", "asInt", "asFloat", "int", "float", "abs", "mean", "median", "round",
+];
+
 /// What a part always gives, when that is neither true nor false.
 fn never_decides(node: &Node) -> Option<&'static str> {
     match &node.kind {
@@ -119,6 +124,7 @@ fn never_decides(node: &Node) -> Option<&'static str> {
         }
         Kind::Each(Each::Filter | Each::Map | Each::SortBy, _) => Some("an array"),
         Kind::Each(Each::GroupBy, _) => Some("a map"),
+        Kind::Call(function, _) if NUMBERS.contains(&function.name) => Some("a number"),
         Kind::Let(pair) => never_decides(pair.last()?),
         Kind::Sequence(nodes) => never_decides(nodes.last()?),
         _ => None,

@@ -23,9 +23,9 @@ pub enum Value {
     /// Text.
     Str(String),
     /// A list.
-    Array(Vec<Value>),
+    Array(Vec<Self>),
     /// Values by key.
-    Map(BTreeMap<String, Value>),
+    Map(BTreeMap<String, Self>),
 }
 
 impl Value {

@@ -17,11 +17,11 @@ enum Shape {
     /// Ours, with all that it holds.
     Ours,
     /// Argo's, with fields of ours in it.
-    Holds(&'static [(&'static str, Shape)]),
+    Holds(&'static [(&'static str, Self)]),
     /// A list of Argo's whose entries are matched by index.
-    ByIndex(&'static Shape),
+    ByIndex(&'static Self),
     /// A list of Argo's whose entries are matched by `name`.
-    ByName(&'static Shape),
+    ByName(&'static Self),
 }
 
 const STEP: Shape = Shape::Holds(&[("gate", Shape::Ours), ("progressDeadline", Shape::Ours)]);

@@ -9,7 +9,7 @@ use super::mark::{Frame, Mark};
 use super::tree::{self, Body, Flaw, Node, Size, Tree};
 use super::{Diagnostic, MAX_DOCUMENTS, MAX_ERRORS, MAX_FILE_BYTES, Reading, Skipped};
 use super::{decode, extension, helm};
-use crate::spec::{FieldPath, ObjectKind, ObjectRef};
+use crate::spec::{FieldPath, Manifests, ObjectKind, ObjectRef};
 
 const GROUP: &str = "argoproj.io/";
 const VERSION: &str = "argoproj.io/v1alpha1";
@@ -21,6 +21,8 @@ pub(super) struct Reader {
     document: u32,
     /// How much this file's objects of ours hold so far.
     size: Size,
+    /// Whether the YAML of this document has flaws of its own.
+    flawed: bool,
 }
 
 /// What a document turned out to hold.
@@ -139,6 +141,7 @@ impl Reader {
         let Some(root) = tree.root else {
             return Holds::Others;
         };
+        self.flawed = !tree.flaws.is_empty();
         let holds = self.object(&root);
         if holds == Holds::Ours {
             tree.flaws.into_iter().for_each(|flaw| self.flaw(flaw));
@@ -220,65 +223,39 @@ impl Reader {
         let root = extension::merged(root, kind, &sink);
         let object = identity(&root, kind, version, &sink);
         if let Some(object) = &object {
-            let sources = &mut self.reading.sources;
-            let first = sources.locate(object, &FieldPath::root());
-            sources.place(object.clone(), self.file, self.document, Arc::clone(&root));
-            if let Some(first) = first {
-                let message = format!(
-                    "{object} is given twice, first in {}:{}",
-                    first.file, first.line
-                );
-                let path = FieldPath::from("metadata.name");
-                sink.add(|| Problem {
-                    path,
-                    at: root.at,
-                    value: None,
-                    message,
-                    help: None,
-                });
-            }
+            self.place(object, &root, &sink);
         }
-        let decoded = self.decode(&root, kind, object.as_ref(), &sink);
+        let found = decode(&root, kind, object.as_ref(), &sink);
         let (problems, dropped) = sink.finish();
-        match decoded {
-            Some(decoded) if problems.is_empty() => decoded.keep(&mut self.reading.manifests),
-            _ => {}
+        if problems.is_empty() && !self.flawed {
+            self.reading.manifests.rollouts.extend(found.rollouts);
+            self.reading.manifests.templates.extend(found.templates);
         }
         self.reading.more_errors = self.reading.more_errors.saturating_add(dropped);
         for problem in problems {
-            let error =
-                self.reading
-                    .sources
-                    .problem(self.file, self.document, object.as_ref(), problem);
-            self.push(error);
+            let sources = &self.reading.sources;
+            self.push(sources.problem(self.file, self.document, object.as_ref(), problem));
         }
     }
 
-    fn decode(
-        &self,
-        root: &Arc<Node>,
-        kind: ObjectKind,
-        object: Option<&ObjectRef>,
-        sink: &Sink,
-    ) -> Option<Decoded> {
-        let name = object
-            .map(|object| object.name.as_str())
-            .unwrap_or_default();
-        let namespace = object.and_then(|object| object.namespace.clone());
-        let fields = Cursor::new(root, FieldPath::root(), sink).fields()?;
-        for known in ["apiVersion", "kind", "metadata", "status"] {
-            fields.given(known);
+    /// Remembers where an object stands, and reports one that has that name already.
+    fn place(&mut self, object: &ObjectRef, root: &Arc<Node>, sink: &Sink) {
+        let sources = &mut self.reading.sources;
+        if let Some(first) = sources.locate(object, &FieldPath::root()) {
+            let message = format!(
+                "{object} is given twice, first in {}:{}",
+                first.file, first.line
+            );
+            let path = FieldPath::from("metadata.name");
+            sink.add(|| Problem {
+                path,
+                at: root.at,
+                value: None,
+                message,
+                help: None,
+            });
         }
-        let spec = fields.require("spec");
-        fields.close();
-        let spec = spec?;
-        match kind {
-            ObjectKind::Rollout => decode::rollout(name, namespace, &spec).map(Decoded::Rollout),
-            ObjectKind::AnalysisTemplate | ObjectKind::ClusterAnalysisTemplate => {
-                let cluster = kind == ObjectKind::ClusterAnalysisTemplate;
-                decode::template(name, namespace, cluster, &spec).map(Decoded::Template)
-            }
-        }
+        sources.place(object.clone(), self.file, self.document, Arc::clone(root));
     }
 
     fn flaw(&mut self, flaw: Flaw) {
@@ -309,18 +286,39 @@ impl Reader {
     }
 }
 
-enum Decoded {
-    Rollout(crate::spec::RolloutSpec),
-    Template(crate::spec::AnalysisTemplate),
-}
-
-impl Decoded {
-    fn keep(self, manifests: &mut crate::spec::Manifests) {
-        match self {
-            Self::Rollout(rollout) => manifests.rollouts.push(rollout),
-            Self::Template(template) => manifests.templates.push(template),
+/// Reads an object's own frame and its `spec`.
+fn decode(
+    root: &Arc<Node>,
+    kind: ObjectKind,
+    object: Option<&ObjectRef>,
+    sink: &Sink,
+) -> Manifests {
+    let name = object
+        .map(|object| object.name.as_str())
+        .unwrap_or_default();
+    let namespace = object.and_then(|object| object.namespace.clone());
+    let mut found = Manifests::default();
+    let Some(fields) = Cursor::new(root, FieldPath::root(), sink).fields() else {
+        return found;
+    };
+    for known in ["apiVersion", "kind", "metadata", "status"] {
+        fields.given(known);
+    }
+    let spec = fields.require("spec");
+    fields.close();
+    let Some(spec) = spec else { return found };
+    match kind {
+        ObjectKind::Rollout => found
+            .rollouts
+            .extend(decode::rollout(name, namespace, &spec)),
+        ObjectKind::AnalysisTemplate | ObjectKind::ClusterAnalysisTemplate => {
+            let cluster = kind == ObjectKind::ClusterAnalysisTemplate;
+            found
+                .templates
+                .extend(decode::template(name, namespace, cluster, &spec));
         }
     }
+    found
 }
 
 fn known(kind: &str) -> Option<ObjectKind> {

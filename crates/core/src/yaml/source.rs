@@ -22,7 +22,7 @@ pub struct Position {
     pub column: u32,
     /// How many characters are meant; at least 1.
     pub length: u32,
-    /// The whole line, cut after 200 characters.
+    /// The line itself, cut after 200 characters, so that the column may lie beyond it.
     pub text: String,
 }
 

@@ -70,6 +70,9 @@ fn get<'v>(arguments: Arguments<'v>, meter: &mut Meter) -> Given<'v> {
 fn end<'v>(arguments: Arguments<'v>, place: i64, meter: &mut Meter) -> Given<'v> {
     match arguments.into_iter().next() {
         Some(list) if matches!(*list, Value::Array(_)) => pick(list, &Value::Int(place), meter),
+        Some(other) if *other != Value::Nil => {
+            Err(format!("an array is wanted, not {}", other.type_name()))
+        }
         _ => give(Value::Nil),
     }
 }

@@ -160,18 +160,19 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// Shortest, with an exponent below 0.0001 and from a million on.
 fn float(value: f64) -> String {
-    let size = value.abs();
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
-    } else if size == 0.0 || (1e-4..1e21).contains(&size) {
-        value.to_string()
-    } else {
-        let text = format!("{value:e}");
-        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, power) = power.strip_prefix('-').map_or(('+', power), |it| ('-', it));
-        format!("{digits}e{sign}{power:0>2}")
+    match value {
+        _ if value.is_nan() => return "NaN".to_owned(),
+        f64::INFINITY => return "+Inf".to_owned(),
+        f64::NEG_INFINITY => return "-Inf".to_owned(),
+        _ => {}
     }
+    let text = format!("{value:e}");
+    let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+    if (-4..6).contains(&power.parse().unwrap_or(0)) {
+        return value.to_string();
+    }
+    let (sign, power) = power.strip_prefix('-').map_or(('+', power), |it| ('-', it));
+    format!("{digits}e{sign}{power:0>2}")
 }

@@ -7,16 +7,23 @@ use crate::condition::functions;
 use crate::condition::lexer::Token;
 use crate::condition::value::Value;
 
+/// What a sign before a part makes of it.
+type Signed = fn(Box<Node>) -> Kind;
+
+/// A sign before a part, with how tight it binds.
+fn sign(token: &Token) -> Option<(u16, Signed)> {
+    match token {
+        Token::Sign("!") | Token::Word("not") => Some((50, Kind::Not)),
+        Token::Sign("-") => Some((90, Kind::Negate)),
+        Token::Sign("+") => Some((90, Kind::Plus)),
+        _ => None,
+    }
+}
+
 impl Parser<'_> {
     pub(super) fn primary(&mut self) -> Parsed {
         let start = self.span();
-        let unary: Option<(u16, fn(Box<Node>) -> Kind)> = match self.peek() {
-            Token::Sign("!") | Token::Word("not") => Some((50, Kind::Not)),
-            Token::Sign("-") => Some((90, Kind::Negate)),
-            Token::Sign("+") => Some((90, Kind::Plus)),
-            _ => None,
-        };
-        if let Some((strength, kind)) = unary {
+        if let Some((strength, kind)) = sign(self.peek()) {
             self.at += 1;
             let node = self.nested(|it| it.operators(strength))?;
             let span = start.to(node.span);

@@ -62,11 +62,14 @@ fn delays(canary: &mut CanarySpec, fields: &Fields<'_>) {
 
 fn routing(field: &Cursor<'_>) -> Option<TrafficRouting> {
     let fields = field.fields()?;
-    let mut routing = TrafficRouting::default();
-    routing.managed_routes = names(&fields, "managedRoutes", "name");
-    routing.max_traffic_weight = fields
+    let total = fields
         .get("maxTrafficWeight")
         .and_then(|total| total.between(1, MOST));
+    let mut routing = TrafficRouting {
+        managed_routes: names(&fields, "managedRoutes", "name"),
+        max_traffic_weight: total,
+        ..TrafficRouting::default()
+    };
     let plugins = fields.get("plugins").and_then(|plugins| plugins.fields());
     add_routers(&mut routing.routers, &fields);
     if let Some(plugins) = plugins {
@@ -98,30 +101,26 @@ fn ping_pong(field: &Cursor<'_>) -> Option<PingPong> {
     })
 }
 
-/// A negative value means as much as none.
+/// A negative value means as much as none; a value without a type is a percentage.
 fn threshold(field: &Cursor<'_>) -> Option<Threshold> {
     let fields = field.fields()?;
     let kind = fields.get("type");
-    let value = fields.require("value").and_then(|value| value.integer());
-    let (pods, percent) = match kind.as_ref().and_then(|kind| kind.text()).as_deref() {
-        Some("Pods") => (true, false),
-        Some("Percent") => (false, true),
-        None if kind.is_none() => (false, true),
-        _ => (false, false),
-    };
+    let value = fields.require("value");
     fields.close();
-    let value = u32::try_from(value?).ok()?;
-    match (pods, percent) {
-        (true, _) => Some(Threshold::Pods(value)),
-        (_, true) if value <= 100 => Some(Threshold::Percent(value)),
-        (_, true) => {
-            field.refuse("a percentage is 0 to 100");
-            None
-        }
-        _ => {
+    let value = value?;
+    let count = u32::try_from(value.integer()?).ok()?;
+    match kind.as_ref().map(|kind| kind.text()) {
+        None => percentage(&value),
+        Some(Some(kind)) if kind == "Percent" => percentage(&value),
+        Some(Some(kind)) if kind == "Pods" => Some(Threshold::Pods(count)),
+        Some(_) => {
             kind.iter()
                 .for_each(|kind| kind.refuse("type is Percent or Pods"));
             None
         }
     }
+}
+
+fn percentage(value: &Cursor<'_>) -> Option<Threshold> {
+    value.between(0, 100).map(Threshold::Percent)
 }

@@ -20,28 +20,28 @@ pub(super) fn steps(fields: &Fields<'_>, total: u32) -> Vec<StepSpec> {
 
 fn step(field: &Cursor<'_>, total: u32) -> Option<StepSpec> {
     let fields = field.fields()?.called("step");
-    let mut step = StepSpec::default();
-    step.set_weight = fields
-        .get("setWeight")
-        .and_then(|weight| weight.between(0, total));
-    let pause = fields.given("pause");
-    step.pause = pause.as_ref().and_then(pause_step);
-    step.set_canary_scale = fields.get("setCanaryScale").and_then(|field| scale(&field));
-    step.analysis = fields
-        .get("analysis")
-        .and_then(|field| analysis::inline(&field));
-    step.experiment = fields.get("experiment").map(|field| field.json());
-    step.set_header_route = fields
-        .get("setHeaderRoute")
-        .and_then(|field| header_route(&field));
-    step.set_mirror_route = fields
-        .get("setMirrorRoute")
-        .and_then(|field| mirror_route(&field));
-    step.plugin = fields.get("plugin").and_then(|field| plugin(&field));
-    step.gate = fields.get("gate").and_then(|field| extension::gate(&field));
-    step.progress_deadline = fields
-        .get("progressDeadline")
-        .and_then(|field| duration(&field));
+    let step = StepSpec {
+        set_weight: fields
+            .get("setWeight")
+            .and_then(|field| field.between(0, total)),
+        pause: fields.given("pause").and_then(|field| pause_step(&field)),
+        set_canary_scale: fields.get("setCanaryScale").and_then(|field| scale(&field)),
+        analysis: fields
+            .get("analysis")
+            .and_then(|field| analysis::inline(&field)),
+        experiment: fields.get("experiment").map(|field| field.json()),
+        set_header_route: fields
+            .get("setHeaderRoute")
+            .and_then(|field| header_route(&field)),
+        set_mirror_route: fields
+            .get("setMirrorRoute")
+            .and_then(|field| mirror_route(&field)),
+        plugin: fields.get("plugin").and_then(|field| plugin(&field)),
+        gate: fields.get("gate").and_then(|field| extension::gate(&field)),
+        progress_deadline: fields
+            .get("progressDeadline")
+            .and_then(|field| duration(&field)),
+    };
     if fields.is_empty() {
         field.refuse_with(
             "an empty step",

@@ -253,6 +253,7 @@ fn a_key_given_twice_is_found_in_our_objects_only() {
         errors(&text),
         ["7:3 : \"replicas\" is given twice, first on line 6"]
     );
+    assert!(read(&[("a.yaml", &text)]).manifests.rollouts.is_empty());
     let other = "kind: ConfigMap\napiVersion: v1\na: 1\na: 2\n---\n";
     assert_eq!(
         errors(&format!("{other}{}", rollout("  replicas: 1"))),
