@@ -1,3 +1,7 @@
 //! The command line of gradatim.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gradatim::cli::main()
+}
