@@ -1,1 +1,3 @@
 //! Everything that needs more than one crate.
+
+mod manifests;

@@ -154,11 +154,14 @@ impl Fields<'_> {
         duration(text, &self.site.key(field), self.args, self.found)
     }
 
+    /// A duration, where zero is as good as none.
     fn duration_or_none(&mut self, field: &str, text: Option<&str>) -> Option<Duration> {
-        let zero = |text: &&str| go_duration::parse_non_negative(text).is_ok_and(|it| it.is_zero());
-        match text {
-            Some(text) if zero(&text) => None,
-            text => self.duration(field, text),
+        let text = self.known(field, text?)?;
+        let zero = go_duration::parse_non_negative(&text).is_ok_and(|it| it.is_zero());
+        if zero {
+            None
+        } else {
+            self.duration(field, Some(&text))
         }
     }
 

@@ -352,3 +352,14 @@ fn what_an_analysis_loses_is_said() {
     ];
     assert_eq!(paths, wanted);
 }
+
+#[test]
+fn an_initial_delay_of_zero_is_none_by_an_argument_as_well() {
+    for (delay, wanted) in [("0s", 0), ("0", 0), ("90s", 90)] {
+        let mut metric = metric("rate");
+        metric.initial_delay = Some("{{args.delay}}".to_owned());
+        let template = AnalysisTemplate::new("t", [metric]).with_arg(ArgSpec::text("delay", delay));
+        let run = run(RolloutAnalysis::new(["t"]), &[template]);
+        assert_eq!(run.metrics[0].initial_delay, Duration::from_secs(wanted));
+    }
+}
