@@ -99,21 +99,13 @@ impl<'v> Part<'v> {
     }
 
     /// Reads an object below this one.
-    pub fn object<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> Option<T> {
+    pub fn object<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let value = self.value(key)?;
         Some(self.below(value, key.to_owned(), read))
     }
 
     /// Reads each object of a list below this one.
-    pub fn list<T>(
-        &mut self,
-        key: &'static str,
-        mut read: impl FnMut(&mut Self) -> T,
-    ) -> Vec<T> {
+    pub fn list<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Self) -> T) -> Vec<T> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
@@ -126,12 +118,7 @@ impl<'v> Part<'v> {
             .collect()
     }
 
-    fn below<T>(
-        &mut self,
-        value: &'v Value,
-        key: String,
-        read: impl FnOnce(&mut Self) -> T,
-    ) -> T {
+    fn below<T>(&mut self, value: &'v Value, key: String, read: impl FnOnce(&mut Self) -> T) -> T {
         let path = match self.path.as_str() {
             "" => key,
             path => format!("{path}.{key}"),

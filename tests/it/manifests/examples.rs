@@ -32,7 +32,7 @@ fn gather(root: &Path, folder: &Path, sets: &mut BTreeMap<String, Vec<(String, S
             let set = folder.strip_prefix(root).unwrap().display().to_string();
             let file = path.file_name().unwrap().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).unwrap();
-            sets.entry(set).or_insert_with(Vec::new).push((file, text));
+            sets.entry(set).or_default().push((file, text));
         }
     }
 }
