@@ -1,0 +1,74 @@
+//! What happens to the driver: crashes, stand-stills, and a second one.
+
+use std::time::Duration;
+
+use crate::script::line::{Line, Taken, Wrong};
+use crate::script::scenario::{DriverLine, Scenario, Window};
+
+pub(super) fn driver(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
+    let happening = match line.one_of(&["crashes", "stands"])? {
+        "crashes" => crashes(line)?,
+        _ => stands(line)?,
+    };
+    scenario.drivers.push(happening);
+    Ok(())
+}
+
+fn crashes(line: &mut Line) -> Taken<DriverLine> {
+    if line.eat_all(&["after", "every", "write"]) {
+        return Ok(DriverLine::CrashesAfterEveryWrite);
+    }
+    line.words(&["at"])?;
+    let at = line.time()?;
+    let away = match line.eat("for") {
+        true => line.duration()?,
+        false => Duration::ZERO,
+    };
+    let after_writes = after_writes(line)?;
+    Ok(DriverLine::Crashes {
+        at,
+        away,
+        after_writes,
+    })
+}
+
+fn stands(line: &mut Line) -> Taken<DriverLine> {
+    line.words(&["still"])?;
+    let window = required_window(line)?;
+    let after_writes = after_writes(line)?.unwrap_or(0);
+    Ok(DriverLine::Stands {
+        window,
+        after_writes,
+    })
+}
+
+fn required_window(line: &mut Line) -> Taken<Window> {
+    let place = line.place();
+    let window = line.window()?;
+    match window.to {
+        Some(_) => Ok(window),
+        None => Err(Wrong::new(place, "from when, and to when?")),
+    }
+}
+
+/// `after 2 writes`, where it is written.
+fn after_writes(line: &mut Line) -> Taken<Option<u32>> {
+    if !line.eat("after") {
+        return Ok(None);
+    }
+    let count = line.count("a number of writes", 0..=100)?;
+    if !line.eat("write") {
+        line.words(&["writes"])?;
+    }
+    Ok(u32::try_from(count).ok())
+}
+
+pub(super) fn second(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
+    line.words(&["driver"])?;
+    let window = line.window()?;
+    let takes_over = line.eat_all(&["takes", "over"]);
+    scenario
+        .drivers
+        .push(DriverLine::Second { window, takes_over });
+    Ok(())
+}
