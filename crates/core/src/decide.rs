@@ -12,7 +12,7 @@ mod clock;
 mod emit;
 mod judge;
 mod orders;
-mod ratio;
+pub(crate) mod ratio;
 mod status;
 mod traffic;
 mod turn;

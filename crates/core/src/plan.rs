@@ -2,6 +2,7 @@
 
 mod compile;
 mod error;
+mod reach;
 mod step;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::compile::compile;
 pub use self::error::{CompileError, CompileErrors, Compiled, Warning};
+pub(crate) use self::reach::share_of;
 pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};
 use crate::analysis::RunPlan;
 use crate::capability::{Capabilities, Part};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ratio::{self, SideCount};
 use super::turn::Turn;
 use crate::id::RevisionId;
-use crate::plan::{CanaryScale, StepKind, Threshold};
+use crate::plan::share_of;
 use crate::state::Course;
 
 impl Turn<'_> {
@@ -19,17 +19,8 @@ impl Turn<'_> {
         else {
             return 0;
         };
-        let index = usize::try_from(step).unwrap_or(usize::MAX);
-        if index >= self.plan.steps.len() {
-            return self.plan.total;
-        }
-        let so_far = self.plan.steps.iter().take(index.saturating_add(1)).rev();
-        let mut weights = so_far.filter_map(|step| match step.kind {
-            StepKind::SetWeight(weight) => Some(weight),
-            StepKind::Switch => Some(self.plan.total),
-            _ => None,
-        });
-        weights.next().unwrap_or(0)
+        self.plan
+            .weight_at(usize::try_from(step).unwrap_or(usize::MAX))
     }
 
     /// How many pods the current step asks of the new version.
@@ -42,49 +33,18 @@ impl Turn<'_> {
         else {
             return 0;
         };
-        let replicas = self.replicas();
         if self.workload.is_some_and(|workload| !workload.scales) {
             return self
                 .revision(&self.state.latest)
                 .map_or(1, |revision| revision.pods.max(1));
         }
-        let index = usize::try_from(step).unwrap_or(usize::MAX);
-        if index >= self.plan.steps.len() {
-            return replicas;
-        }
-        let share = |weight: u32| share_of(replicas, weight, self.plan.total);
-        let so_far = self.plan.steps.iter().take(index.saturating_add(1)).rev();
-        let explicit = so_far.filter_map(|step| match &step.kind {
-            StepKind::SetCanaryScale(scale) => Some(match scale {
-                CanaryScale::Weight(percent) => Some(share_of(replicas, *percent, 100)),
-                CanaryScale::Replicas(pods) => Some(*pods),
-                CanaryScale::MatchTrafficWeight => None,
-            }),
-            StepKind::Preview(pods) => Some(Some(pods.unwrap_or(replicas))),
-            StepKind::Switch => Some(Some(replicas)),
-            _ => None,
-        });
-        let mut explicit = explicit;
-        match explicit.next().flatten() {
-            Some(pods) => pods,
-            None => self.at_least(share(self.step_weight())),
-        }
-    }
-
-    /// A side with pods has at least the plan's fewest.
-    fn at_least(&self, pods: u32) -> u32 {
-        let fewest = self.plan.min_pods.unwrap_or(0).min(self.replicas());
-        if pods == 0 { 0 } else { pods.max(fewest) }
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
+        self.plan.canary_pods_at(step, self.replicas())
     }
 
     /// How many available pods complete a count.
     pub(super) fn enough(&self, pods: u32) -> u32 {
-        let enough = match self.plan.threshold {
-            None => pods,
-            Some(Threshold::Pods(pods)) => pods,
-            Some(Threshold::Percent(percent)) => share_of(pods, percent.min(100), 100),
-        };
-        enough.clamp(pods.min(1), pods.max(1))
+        self.plan.enough(pods)
     }
 
     pub(super) fn settle_replicas(&mut self) {
@@ -149,12 +109,7 @@ impl Turn<'_> {
         if !self.plan.dynamic_stable_scale || !self.is_started() {
             return replicas;
         }
-        let canary = self.wanted_canary_part();
-        self.at_least(share_of(
-            replicas,
-            self.plan.total.saturating_sub(canary),
-            self.plan.total,
-        ))
+        self.plan.stable_pods(self.wanted_canary_part(), replicas)
     }
 
     /// A target that never takes pods from traffic that they may still get.
@@ -314,10 +269,4 @@ impl Turn<'_> {
             },
         }
     }
-}
-
-/// The pods that a share needs, rounded up.
-pub(super) fn share_of(replicas: u32, share: u32, total: u32) -> u32 {
-    let pods = (u64::from(replicas) * u64::from(share)).div_ceil(u64::from(total.max(1)));
-    u32::try_from(pods).unwrap_or(u32::MAX)
 }

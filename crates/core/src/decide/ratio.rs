@@ -4,13 +4,13 @@ use crate::plan::{Amount, Plan};
 
 /// Pods of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) canary: u32,
-    pub(super) stable: u32,
+pub(crate) struct Pair {
+    pub(crate) canary: u32,
+    pub(crate) stable: u32,
 }
 
 /// How many more than `replicas` pods there may be, and how many fewer available.
-pub(super) fn bounds(plan: &Plan, replicas: u32) -> (u32, u32) {
+pub(crate) fn bounds(plan: &Plan, replicas: u32) -> (u32, u32) {
     let surge = plan.max_surge.rounded_up(replicas);
     let unavailable = plan.max_unavailable.rounded_down(replicas).min(replicas);
     let zero = |amount: Amount| amount == Amount::Pods(0) || amount == Amount::Percent(0);
@@ -22,7 +22,7 @@ pub(super) fn bounds(plan: &Plan, replicas: u32) -> (u32, u32) {
 
 /// The pair of pods whose ratio comes nearest to a weight. With a surge the total may be one
 /// more than `replicas`; no side is empty between the ends unless there is room for one pod only.
-pub(super) fn nearest(replicas: u32, weight: u32, total: u32, surge: u32) -> Pair {
+pub(crate) fn nearest(replicas: u32, weight: u32, total: u32, surge: u32) -> Pair {
     let (total, weight) = (u64::from(total.max(1)), u64::from(weight.min(total)));
     if replicas == 0 {
         return Pair {
