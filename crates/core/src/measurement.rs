@@ -200,7 +200,7 @@ pub enum GateState {
 pub enum Reading {
     /// One number.
     Number(Number),
-    /// Labelled series; a condition sees the list of their last values.
+    /// Labelled series; a condition sees the list of all their values, series by series.
     Series(Vec<Series>),
     /// Any JSON.
     Json(serde_json::Value),

@@ -29,6 +29,7 @@ mod answer;
 mod authentication;
 mod client;
 mod failure;
+pub mod frame;
 mod oauth2;
 mod part;
 mod request;

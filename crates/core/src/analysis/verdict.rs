@@ -33,7 +33,7 @@ impl Verdict {
 pub fn judge(plan: &MetricPlan, reading: &Reading) -> Verdict {
     let value = match reading {
         Reading::Number(number) => Value::Float(number.get()),
-        Reading::Series(series) => Value::Array(series.iter().filter_map(last).collect()),
+        Reading::Series(series) => Value::Array(series.iter().flat_map(values).collect()),
         Reading::Json(json) => Value::from(json.clone()),
         Reading::Work { phase, text } => return Verdict::new(work(*phase), text),
         Reading::Gate(GateState::Open) => {
@@ -111,11 +111,9 @@ fn work(phase: WorkPhase) -> AnalysisPhase {
     }
 }
 
-fn last(series: &Series) -> Option<Value> {
-    series
-        .samples
-        .last()
-        .map(|sample| Value::Float(sample.value.get()))
+fn values(series: &Series) -> impl Iterator<Item = Value> {
+    let samples = series.samples.iter();
+    samples.map(|sample| Value::Float(sample.value.get()))
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -1,0 +1,81 @@
+//! From an answer to a reading; pure.
+
+use gradatim_core::fault::FaultKind;
+use gradatim_core::measurement::{Reading, Series};
+use gradatim_core::port::PortError;
+use gradatim_http::Answer;
+use gradatim_http::frame::{Data, Frame};
+
+/// What was found, with what the server warns of.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) data: Data,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads an answer of the query API; a refusal in the API's own words keeps them.
+pub(crate) fn found(answer: &Answer) -> Result<Found, PortError> {
+    if !answer.is_success() {
+        return Err(refused(answer));
+    }
+    let frame: Frame = serde_json::from_slice(&answer.body)
+        .map_err(|error| answer.malformed(words(answer, &error)))?;
+    match frame {
+        Frame {
+            data: Some(data),
+            mut warnings,
+            infos,
+            ..
+        } => {
+            warnings.extend(infos);
+            let warnings = warnings.iter().map(|text| answer.strike(text)).collect();
+            Ok(Found { data, warnings })
+        }
+        Frame {
+            data: None, error, ..
+        } => Err(answer.malformed(if error.is_empty() { "no data" } else { &error })),
+    }
+}
+
+/// A number or series; a text is neither.
+pub(crate) fn reading(data: Data, answer: &Answer) -> Result<Reading, PortError> {
+    match data {
+        Data::Scalar(number) => Ok(Reading::Number(number)),
+        Data::Vector(series) | Data::Matrix(series) => Ok(Reading::Series(series)),
+        Data::Text(text) => {
+            let head: String = text.chars().take(40).collect();
+            Err(answer.malformed(format_args!("the text {head:?} where a number is wanted")))
+        }
+        other => Err(answer.malformed(format_args!("{other:?}"))),
+    }
+}
+
+/// Series over a time; raw counters come in no other form.
+pub(crate) fn matrix(data: Data, answer: &Answer) -> Result<Vec<Series>, PortError> {
+    match data {
+        Data::Matrix(series) => Ok(series),
+        _ => Err(answer.malformed("no samples over a time: does the selector hold a function?")),
+    }
+}
+
+fn words(answer: &Answer, error: &serde_json::Error) -> String {
+    match answer.body.first() {
+        Some(b'{' | b'[') => error.to_string(),
+        None => "nothing".to_owned(),
+        Some(_) => format!("no JSON: {}", answer.excerpt()),
+    }
+}
+
+fn refused(answer: &Answer) -> PortError {
+    let frame: Option<Frame> = serde_json::from_slice(&answer.body).ok();
+    let frame = frame.filter(|frame| !frame.error.is_empty());
+    let Some(frame) = frame else {
+        return answer.refusal(&answer.excerpt());
+    };
+    let mut error = answer.refusal(&frame.error);
+    // 503 stands for both of these.
+    if matches!(frame.error_type.as_str(), "timeout" | "canceled") {
+        error.kind = FaultKind::Timeout;
+    }
+    error
+}

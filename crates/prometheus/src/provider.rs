@@ -1,0 +1,211 @@
+//! The provider: the only part that sends.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gradatim_core::fault::FaultKind;
+use gradatim_core::measurement::{Ask, Notes, Outcome, Reading};
+use gradatim_core::port::{MetricProvider, Missing, PortError, Secrets};
+use gradatim_core::registry::PartError;
+use gradatim_core::time::Timestamp;
+use gradatim_http::frame::Data;
+use gradatim_http::{Endpoint, HttpClient, Request};
+use serde_json::Value;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::decode::{self, Found};
+use crate::part::{Asking, Question};
+use crate::{encode, selectors};
+
+/// Measures with Prometheus; one value serves every rollout and every server.
+#[derive(Clone, Debug)]
+pub struct Prometheus {
+    config: Config,
+    client: HttpClient,
+}
+
+impl Prometheus {
+    /// A provider with a client of its own.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made on this system.
+    pub fn new(config: Config, secrets: Arc<dyn Secrets>) -> Result<Self, PortError> {
+        Ok(Self::with_client(config, HttpClient::new(secrets)?))
+    }
+
+    /// A provider that shares a client.
+    pub fn with_client(config: Config, client: HttpClient) -> Self {
+        Self { config, client }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<(gradatim_http::Answer, Found), PortError> {
+        let answer = self.client.send(request).await?;
+        let found = decode::found(&answer)?;
+        Ok((answer, found))
+    }
+
+    async fn value(&self, request: Request, query: &str) -> Result<Outcome, PortError> {
+        let (answer, found) = self.ask(&request).await?;
+        let reading = decode::reading(found.data, &answer)?;
+        Ok(done(reading, query.to_owned(), found.warnings))
+    }
+
+    /// Both sides in one request for each kind of counter, at the same instant.
+    async fn counters(
+        &self,
+        endpoint: &Endpoint,
+        counters: &Counters,
+        ask: &Ask,
+    ) -> Result<Outcome, PortError> {
+        let reach = ask.window + self.config.lookback;
+        let start = ask.at - ask.window;
+        let (mut all, mut queries, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        for (counts, selector) in counters.selectors() {
+            let query = format!("{selector}[{}ms]", reach.as_millis());
+            let request = encode::instant(endpoint, &self.config, &query, ask.at)?;
+            let (answer, found) = self.ask(&request).await?;
+            let series = decode::matrix(found.data, &answer)?;
+            all.extend(counters.counters(counts, series, start));
+            queries.push(query);
+            warnings.extend(found.warnings);
+        }
+        Ok(done(Reading::Counters(all), queries.join("\n"), warnings))
+    }
+
+    /// How many series a selector has now.
+    async fn count(&self, endpoint: &Endpoint, selector: &str) -> Result<bool, PortError> {
+        let query = format!("count({selector})");
+        let now = now();
+        let request = encode::instant(endpoint, &self.config, &query, now)?;
+        let (_, found) = self.ask(&request).await?;
+        Ok(!matches!(found.data, Data::Vector(series) if series.is_empty()))
+    }
+
+    async fn without_series(
+        &self,
+        endpoint: &Endpoint,
+        query: &str,
+    ) -> Result<Vec<Missing>, PortError> {
+        let mut missing = Vec::new();
+        for selector in selectors::selectors(query) {
+            if !self.count(endpoint, &selector).await? {
+                missing.push(Missing {
+                    what: format!("Prometheus has no series {selector}"),
+                    help: "is it scraped, and are its labels written right?".to_owned(),
+                });
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Whether a selector has series at all, and any with this label.
+    async fn without_label(
+        &self,
+        endpoint: &Endpoint,
+        selector: &str,
+        label: &str,
+    ) -> Result<Vec<Missing>, PortError> {
+        let missing = self.without_series(endpoint, selector).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
+        let labelled = with_matcher(selector, &format!("{label}!=\"\""));
+        if self.count(endpoint, &labelled).await? {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Missing {
+            what: format!(
+                "no series {selector} has the label {label}, which tells the sides apart"
+            ),
+            help: "name the label that does, under labels.version or label".to_owned(),
+        }])
+    }
+}
+
+#[async_trait]
+impl MetricProvider for Prometheus {
+    fn has_history(&self) -> bool {
+        true
+    }
+
+    async fn measure(&self, ask: &Ask) -> Result<Outcome, PortError> {
+        let Asking { endpoint, question } = asking(&ask.query)?;
+        match &question {
+            Question::Query(query) => {
+                let request = encode::instant(&endpoint, &self.config, query, ask.at)?;
+                self.value(request, query).await
+            }
+            Question::Preset(preset) => {
+                let query = preset.promql();
+                let request = encode::instant(&endpoint, &self.config, &query, ask.at)?;
+                self.value(request, &query).await
+            }
+            Question::Range {
+                query,
+                start,
+                end,
+                step,
+            } => {
+                let over = (*start, *end, *step);
+                let request = encode::range(&endpoint, &self.config, query, over, ask.at)?;
+                self.value(request, query).await
+            }
+            Question::Counters(counters) => self.counters(&endpoint, counters, ask).await,
+        }
+    }
+
+    async fn probe(&self, query: &Value) -> Result<Vec<Missing>, PortError> {
+        let Asking { endpoint, question } = asking(query)?;
+        match &question {
+            Question::Query(query) | Question::Range { query, .. } => {
+                self.without_series(&endpoint, query).await
+            }
+            Question::Preset(preset) => match preset.must_have() {
+                Some((selector, label)) => self.without_label(&endpoint, &selector, &label).await,
+                None => Ok(Vec::new()),
+            },
+            Question::Counters(counters) => {
+                let mut missing = Vec::new();
+                for (_, selector) in counters.selectors() {
+                    let without = self.without_label(&endpoint, selector, &counters.label);
+                    missing.extend(without.await?);
+                }
+                Ok(missing)
+            }
+        }
+    }
+}
+
+fn done(reading: Reading, query: String, warnings: Vec<String>) -> Outcome {
+    let notes = Notes {
+        query: Some(query),
+        warnings,
+        ..Notes::default()
+    };
+    Outcome::Done { reading, notes }
+}
+
+/// A part that its parser accepted is read again, its late arguments filled in.
+fn asking(query: &Value) -> Result<Asking, PortError> {
+    Asking::parse(query).map_err(|errors| {
+        let told = |error: &PartError| format!("{}: {}", error.path, error.message);
+        let texts: Vec<String> = errors.iter().map(told).collect();
+        PortError::new(FaultKind::Invalid, texts.join("; "))
+    })
+}
+
+/// A selector with one more matcher.
+fn with_matcher(selector: &str, matcher: &str) -> String {
+    match selector.trim_end().strip_suffix('}') {
+        Some(open) if open.trim_end().ends_with(['{', ',']) => format!("{open}{matcher}}}"),
+        Some(open) => format!("{open},{matcher}}}"),
+        None => format!("{selector}{{{matcher}}}"),
+    }
+}
+
+/// A probe speaks of the present: nobody gives it an instant.
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::ZERO + since.unwrap_or_default()
+}
