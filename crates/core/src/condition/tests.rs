@@ -4,7 +4,6 @@ mod argo;
 mod bounds;
 mod explain;
 mod language;
-mod oracle;
 
 use super::{Condition, Value};
 
