@@ -1,5 +1,7 @@
 //! The frame of Prometheus' query API, which Loki answers in as well: read in one pass.
 
+mod found;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,6 +11,8 @@ use gradatim_core::number::Number;
 use gradatim_core::time::Timestamp;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+pub use self::found::{Found, found, reading};
 
 /// The most series that are read of one answer; a query that gives more is not one to judge by.
 pub const MAX_SERIES: usize = 10_000;

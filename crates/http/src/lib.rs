@@ -38,8 +38,14 @@ mod vault;
 pub use self::answer::Answer;
 pub use self::authentication::{Authentication, OAuth2};
 pub use self::client::{HttpClient, HttpClientBuilder};
-pub use self::part::{Endpoint, Part};
+pub use self::part::{Endpoint, Part, misread};
 pub use self::request::{Body, Request};
+
+/// The present instant, for a probe: nobody gives it one.
+pub fn now() -> gradatim_core::time::Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    gradatim_core::time::Timestamp::ZERO + since.unwrap_or_default()
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

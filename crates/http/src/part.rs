@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::PortError;
 use gradatim_core::registry::PartError;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
 use crate::authentication::{Authentication, OAuth2};
+use crate::request::Request;
 
 /// One object of a part while it is read: what was asked for is known, the rest is an error.
 #[derive(Debug)]
@@ -236,6 +239,45 @@ impl Endpoint {
         }
         endpoint
     }
+
+    /// A request to a path below the address, with all that the manifest says of it.
+    ///
+    /// The program's own address stands in where the manifest names none, or everywhere when it
+    /// `overrides`.
+    ///
+    /// # Errors
+    /// When neither names an address; `whose` says whose is missing.
+    pub fn request(
+        &self,
+        whose: &str,
+        path: &str,
+        default: Option<&str>,
+        overrides: bool,
+    ) -> Result<Request, PortError> {
+        let theirs = self.address.as_deref();
+        let address = if overrides {
+            default.or(theirs)
+        } else {
+            theirs.or(default)
+        };
+        let address = address.ok_or_else(|| {
+            let text =
+                format!("no address of {whose}: neither the metric nor the program names one");
+            PortError::new(FaultKind::Invalid, text)
+        })?;
+        let mut request = Request::get(format!("{}{path}", address.trim_end_matches('/')));
+        request.headers.clone_from(&self.headers);
+        request.authentication = self.authentication.clone();
+        request.insecure = self.insecure;
+        Ok(request)
+    }
+}
+
+/// A part that its parser had accepted and that is wrong with its late arguments filled in.
+pub fn misread(errors: &[PartError]) -> PortError {
+    let told = |error: &PartError| format!("{}: {}", error.path, error.message);
+    let texts: Vec<String> = errors.iter().map(told).collect();
+    PortError::new(FaultKind::Invalid, texts.join("; "))
 }
 
 /// Whether a text is an address, as far as can be told before its arguments are put in.

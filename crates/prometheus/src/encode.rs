@@ -1,6 +1,5 @@
 //! From a question to a request; pure.
 
-use gradatim_core::fault::FaultKind;
 use gradatim_core::port::PortError;
 use gradatim_core::time::Timestamp;
 use gradatim_http::{Body, Endpoint, Request};
@@ -45,35 +44,27 @@ fn request(
     path: &str,
     fields: Vec<(&str, String)>,
 ) -> Result<Request, PortError> {
-    let (ours, theirs) = (config.address.as_ref(), endpoint.address.as_ref());
-    let address = if config.overrides {
-        ours.or(theirs)
-    } else {
-        theirs.or(ours)
-    };
-    let address = address.ok_or_else(|| {
-        let text = "no address of Prometheus: neither the metric nor the program names one";
-        PortError::new(FaultKind::Invalid, text)
-    })?;
+    let path = format!("/api/v1/{path}");
+    let ours = config.address.as_deref();
+    let request = endpoint.request("Prometheus", &path, ours, config.overrides)?;
     let timeout = endpoint.timeout.unwrap_or(config.timeout);
     let mut fields: Vec<(String, String)> = fields
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
     fields.push(("timeout".to_owned(), format!("{}ms", timeout.as_millis())));
-    let url = format!("{}/api/v1/{path}", address.trim_end_matches('/'));
     let length: usize = fields.iter().map(|(_, value)| value.len()).sum();
     let mut request = if length > LONGEST_ADDRESS {
-        Request::post(url, Body::Form(fields))
+        Request {
+            method: "POST".to_owned(),
+            body: Body::Form(fields),
+            ..request
+        }
     } else {
-        let get = Request::get(url);
         fields
             .into_iter()
-            .fold(get, |get, (name, value)| get.query(name, value))
+            .fold(request, |request, (name, value)| request.query(name, value))
     };
-    request.headers.clone_from(&endpoint.headers);
-    request.authentication = endpoint.authentication.clone();
-    request.insecure = endpoint.insecure;
     request.timeout = timeout;
     Ok(request)
 }
@@ -87,6 +78,8 @@ fn seconds(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gradatim_core::fault::FaultKind;
+
     use super::*;
 
     fn endpoint(address: &str) -> Endpoint {

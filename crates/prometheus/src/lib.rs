@@ -68,7 +68,6 @@
 
 mod config;
 mod counters;
-mod decode;
 mod encode;
 mod labels;
 mod moment;

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gradatim_core::fault::FaultKind;
-use gradatim_core::measurement::{Ask, Notes, Outcome, Reading};
+use gradatim_core::measurement::{Ask, Notes, Outcome, Reading, Series};
 use gradatim_core::port::{MetricProvider, Missing, PortError, Secrets};
-use gradatim_core::registry::PartError;
-use gradatim_core::time::Timestamp;
-use gradatim_http::frame::Data;
-use gradatim_http::{Endpoint, HttpClient, Request};
+use gradatim_http::frame::{self, Data, Found};
+use gradatim_http::{Answer, Endpoint, HttpClient, Request};
 use serde_json::Value;
 
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::decode::{self, Found};
 use crate::part::{Asking, Question};
 use crate::{encode, selectors};
 
@@ -39,15 +35,15 @@ impl Prometheus {
         Self { config, client }
     }
 
-    async fn ask(&self, request: &Request) -> Result<(gradatim_http::Answer, Found), PortError> {
+    async fn ask(&self, request: &Request) -> Result<(Answer, Found), PortError> {
         let answer = self.client.send(request).await?;
-        let found = decode::found(&answer)?;
+        let found = frame::found(&answer)?;
         Ok((answer, found))
     }
 
     async fn value(&self, request: Request, query: &str) -> Result<Outcome, PortError> {
         let (answer, found) = self.ask(&request).await?;
-        let reading = decode::reading(found.data, &answer)?;
+        let reading = frame::reading(found.data, &answer)?;
         Ok(done(reading, query.to_owned(), found.warnings))
     }
 
@@ -65,7 +61,7 @@ impl Prometheus {
             let query = format!("{selector}[{}ms]", reach.as_millis());
             let request = encode::instant(endpoint, &self.config, &query, ask.at)?;
             let (answer, found) = self.ask(&request).await?;
-            let series = decode::matrix(found.data, &answer)?;
+            let series = samples(found.data, &answer)?;
             all.extend(counters.counters(counts, series, start));
             queries.push(query);
             warnings.extend(found.warnings);
@@ -73,11 +69,10 @@ impl Prometheus {
         Ok(done(Reading::Counters(all), queries.join("\n"), warnings))
     }
 
-    /// How many series a selector has now.
-    async fn count(&self, endpoint: &Endpoint, selector: &str) -> Result<bool, PortError> {
+    /// Whether a selector has any series now.
+    async fn has_series(&self, endpoint: &Endpoint, selector: &str) -> Result<bool, PortError> {
         let query = format!("count({selector})");
-        let now = now();
-        let request = encode::instant(endpoint, &self.config, &query, now)?;
+        let request = encode::instant(endpoint, &self.config, &query, gradatim_http::now())?;
         let (_, found) = self.ask(&request).await?;
         Ok(!matches!(found.data, Data::Vector(series) if series.is_empty()))
     }
@@ -89,7 +84,7 @@ impl Prometheus {
     ) -> Result<Vec<Missing>, PortError> {
         let mut missing = Vec::new();
         for selector in selectors::selectors(query) {
-            if !self.count(endpoint, &selector).await? {
+            if !self.has_series(endpoint, &selector).await? {
                 missing.push(Missing {
                     what: format!("Prometheus has no series {selector}"),
                     help: "is it scraped, and are its labels written right?".to_owned(),
@@ -111,7 +106,7 @@ impl Prometheus {
             return Ok(missing);
         }
         let labelled = with_matcher(selector, &format!("{label}!=\"\""));
-        if self.count(endpoint, &labelled).await? {
+        if self.has_series(endpoint, &labelled).await? {
             return Ok(Vec::new());
         }
         Ok(vec![Missing {
@@ -177,6 +172,14 @@ impl MetricProvider for Prometheus {
     }
 }
 
+/// Series over a time; raw counters come in no other form.
+fn samples(data: Data, answer: &Answer) -> Result<Vec<Series>, PortError> {
+    match data {
+        Data::Matrix(series) => Ok(series),
+        _ => Err(answer.malformed("no samples over a time: does the selector hold a function?")),
+    }
+}
+
 fn done(reading: Reading, query: String, warnings: Vec<String>) -> Outcome {
     let notes = Notes {
         query: Some(query),
@@ -188,11 +191,7 @@ fn done(reading: Reading, query: String, warnings: Vec<String>) -> Outcome {
 
 /// A part that its parser accepted is read again, its late arguments filled in.
 fn asking(query: &Value) -> Result<Asking, PortError> {
-    Asking::parse(query).map_err(|errors| {
-        let told = |error: &PartError| format!("{}: {}", error.path, error.message);
-        let texts: Vec<String> = errors.iter().map(told).collect();
-        PortError::new(FaultKind::Invalid, texts.join("; "))
-    })
+    Asking::parse(query).map_err(|errors| gradatim_http::misread(&errors))
 }
 
 /// A selector with one more matcher.
@@ -202,10 +201,4 @@ fn with_matcher(selector: &str, matcher: &str) -> String {
         Some(open) => format!("{open},{matcher}}}"),
         None => format!("{selector}{{{matcher}}}"),
     }
-}
-
-/// A probe speaks of the present: nobody gives it an instant.
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp::ZERO + since.unwrap_or_default()
 }

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{Missing, PortError};
 use crate::measurement::{Ask, MeasurementId, Outcome};
+use crate::time::Timestamp;
 
 /// Measures: one value for all rollouts.
 ///
@@ -35,6 +38,24 @@ pub trait MetricProvider: Send + Sync {
     async fn terminate(&self, id: &MeasurementId, handle: &str) -> Result<(), PortError> {
         let _ = (id, handle);
         Ok(())
+    }
+
+    /// Lines that explain a failure: at most `most`, newest first, from the window that ends at
+    /// `at`. None where the provider has no lines to show.
+    ///
+    /// They are for people: no decision reads them.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    async fn evidence(
+        &self,
+        query: &serde_json::Value,
+        at: Timestamp,
+        window: Duration,
+        most: usize,
+    ) -> Result<Vec<String>, PortError> {
+        let _ = (query, at, window, most);
+        Ok(Vec::new())
     }
 
     /// Names what is missing for a query; asks nothing that changes anything.

@@ -1,20 +1,26 @@
-//! From an answer to a reading; pure.
+//! From an answer to what it says; pure.
 
 use gradatim_core::fault::FaultKind;
-use gradatim_core::measurement::{Reading, Series};
+use gradatim_core::measurement::Reading;
 use gradatim_core::port::PortError;
-use gradatim_http::Answer;
-use gradatim_http::frame::{Data, Frame};
+
+use super::{Data, Frame};
+use crate::answer::Answer;
 
 /// What was found, with what the server warns of.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) data: Data,
-    pub(crate) warnings: Vec<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What was found.
+    pub data: Data,
+    /// What makes it less than whole.
+    pub warnings: Vec<String>,
 }
 
 /// Reads an answer of the query API; a refusal in the API's own words keeps them.
-pub(crate) fn found(answer: &Answer) -> Result<Found, PortError> {
+///
+/// # Errors
+/// When the answer is a refusal, or cannot be understood.
+pub fn found(answer: &Answer) -> Result<Found, PortError> {
     if !answer.is_success() {
         return Err(refused(answer));
     }
@@ -38,7 +44,10 @@ pub(crate) fn found(answer: &Answer) -> Result<Found, PortError> {
 }
 
 /// A number or series; a text is neither.
-pub(crate) fn reading(data: Data, answer: &Answer) -> Result<Reading, PortError> {
+///
+/// # Errors
+/// When it is none of them.
+pub fn reading(data: Data, answer: &Answer) -> Result<Reading, PortError> {
     match data {
         Data::Scalar(number) => Ok(Reading::Number(number)),
         Data::Vector(series) | Data::Matrix(series) => Ok(Reading::Series(series)),
@@ -46,15 +55,7 @@ pub(crate) fn reading(data: Data, answer: &Answer) -> Result<Reading, PortError>
             let head: String = text.chars().take(40).collect();
             Err(answer.malformed(format_args!("the text {head:?} where a number is wanted")))
         }
-        other => Err(answer.malformed(format_args!("{other:?}"))),
-    }
-}
-
-/// Series over a time; raw counters come in no other form.
-pub(crate) fn matrix(data: Data, answer: &Answer) -> Result<Vec<Series>, PortError> {
-    match data {
-        Data::Matrix(series) => Ok(series),
-        _ => Err(answer.malformed("no samples over a time: does the selector hold a function?")),
+        Data::Streams(_) => Err(answer.malformed("lines where a number is wanted")),
     }
 }
 
