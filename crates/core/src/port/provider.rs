@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 /// 6. The ask's id is the idempotency key of what is not a pure read: asked twice, done once.
 /// 7. A secret never appears in an error, a note or a `Debug` output.
 /// 8. Labels and times of samples are kept.
+/// 9. A handle has at most 256 bytes; `terminate` ends what runs, and what is unknown or over is
+///    no error.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MetricProvider: Send + Sync {

@@ -20,7 +20,10 @@ use crate::stamp::Stamp;
 /// 7. A split that the router cannot express is an error of kind
 ///    [`Invalid`](crate::fault::FaultKind::Invalid); nothing is rounded in silence.
 /// 8. A raise checks every object before it writes one; a lowering writes every object it can.
-/// 9. `since` does not move while the value and its stamp stay what they are.
+/// 9. `since` does not move while the value and its stamp stay what they are, and moves when they
+///    change.
+/// 10. A missing object is an error of `observe`, not an empty part, and `probe`, which writes
+///     nothing, names it.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TrafficRouter: Send + Sync {

@@ -11,14 +11,24 @@ use crate::workload::WorkloadSeen;
 /// The rules:
 /// 1. `scale` is absolute: asking twice is asking once.
 /// 2. A fenced workload refuses a stamp older than the one that the target bears, with
-///    [`FaultKind::Fenced`](crate::fault::FaultKind::Fenced).
+///    [`FaultKind::Fenced`](crate::fault::FaultKind::Fenced), in one conditional write.
 /// 3. `observe` counts what is there now: desired, existing, ready and available pods.
 /// 4. A revision is known by one name as long as it exists.
-/// 5. Scaling a revision that does not exist is an error of kind `NotFound`.
+/// 5. Scaling a revision that does not exist, or undoing to one, is an error of kind `NotFound`.
 /// 6. Pods that cannot start are told as trouble, in the server's words.
+/// 7. `restart` replaces the pods that started before the instant and no others, at most so many
+///    down at once; called again until none is left, it comes to an end.
+/// 8. `undo` makes the revision the wanted one; a workload that cannot says so with an error of
+///    kind `Invalid`.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Workload: Send + Sync {
+    /// Whether it refuses an older stamp by itself. Where it does not, a driver makes sure that
+    /// it still owns the rollout before each write.
+    fn is_fenced(&self) -> bool {
+        false
+    }
+
     /// What runs and how ready it is.
     ///
     /// # Errors
