@@ -1,0 +1,3 @@
+//! Every backend of this repository keeps the rules of its port.
+
+mod stores;
