@@ -1,1 +1,3 @@
-//! Small programs to copy from: one file each, beside this one.
+//! What several examples share. The examples themselves are the files beside this folder.
+
+pub mod demo_service;
