@@ -18,6 +18,38 @@
 //!    that can block.
 //! 5. **Always a reason.** Every decision says why, what it waits for, and until when.
 //!
+//! # A round
+//!
+//! ```
+//! use gradatim_core::decision::{Decision, Saved};
+//! use gradatim_core::observation::Observation;
+//! use gradatim_core::registry::Registry;
+//! use gradatim_core::spec::{CanarySpec, RolloutSpec, StepSpec};
+//! use gradatim_core::time::Timestamp;
+//! use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
+//! use gradatim_core::{compile, decide};
+//!
+//! // What the user wants: one pod in four runs the new version until someone promotes it.
+//! let canary = CanarySpec::new([StepSpec::set_weight(25), StepSpec::pause()]);
+//! let plan = compile(&RolloutSpec::new("shop", canary), &[], &Registry::new())?.plan;
+//!
+//! // What is there: four pods of the old version, and a new one that is wanted.
+//! let old = RevisionSeen::new("v1", 1, Timestamp::ZERO).serving(4);
+//! let new = RevisionSeen::new("v2", 2, Timestamp::ZERO);
+//! let mut workload = WorkloadSeen::new("v2", 4, vec![old, new]);
+//! workload.recorded_stable = Some("v1".into());
+//! let seen = Observation::new(1, workload, Vec::new());
+//!
+//! let saved = Saved::Nothing { incarnation: 1 };
+//! let now = Timestamp::from_secs(1_800_000_000);
+//! let Decision { state, actions, waiting, .. } = decide(&plan, &saved, &seen, now);
+//!
+//! // Save the state, perform the actions, observe, and decide again.
+//! assert!(state.is_some());
+//! println!("{actions:?}, since {}", waiting.reason);
+//! # Ok::<(), gradatim_core::plan::CompileErrors>(())
+//! ```
+//!
 //! The modules stand in the order in which data flows.
 
 pub mod id;
@@ -59,3 +91,7 @@ pub mod port;
 
 pub use self::decide::decide;
 pub use self::plan::compile;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -100,6 +100,12 @@ impl Page<'_> {
 
     /// What it has none for.
     fn own(&mut self) {
+        self.progress();
+        self.work();
+    }
+
+    /// How far the rollouts are.
+    fn progress(&mut self) {
         self.family(
             "gradatim_weight",
             "gauge",
@@ -142,6 +148,10 @@ impl Page<'_> {
                 row.verdicts.iter().map(sample).collect()
             },
         );
+    }
+
+    /// What the driver did for it.
+    fn work(&mut self) {
         self.family("gradatim_rounds_total", "counter", "Rounds.", |row| {
             one(Some(row.rounds))
         });
