@@ -90,7 +90,7 @@ pub mod reason;
 pub mod port;
 
 pub use self::decide::decide;
-pub use self::plan::compile;
+pub use self::plan::{compile, compile_analysis};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

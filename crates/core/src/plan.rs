@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::compile::compile;
+pub use self::compile::{compile, compile_analysis};
 pub use self::error::{CompileError, CompileErrors, Compiled, Warning};
 pub(crate) use self::reach::share_of;
 pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};

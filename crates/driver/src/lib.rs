@@ -86,6 +86,7 @@ pub mod log;
 pub mod metrics;
 pub mod store;
 
+mod analysis_run;
 mod changes;
 mod driver;
 mod events;
@@ -101,6 +102,7 @@ mod round;
 mod turn;
 mod witness;
 
+pub use self::analysis_run::AnalysisRun;
 pub use self::driver::{Driver, DriverBuilder, StartError};
 pub use self::orders::{OrderError, OrderTicket};
 pub use self::ports::Ports;

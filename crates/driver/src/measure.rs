@@ -183,7 +183,7 @@ impl Measurements {
     }
 }
 
-async fn ask_provider(
+pub(crate) async fn ask_provider(
     clock: &dyn Clock,
     limit: Duration,
     provider: Option<Arc<dyn MetricProvider>>,

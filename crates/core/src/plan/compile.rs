@@ -15,10 +15,12 @@ mod templates;
 mod tests;
 mod trial;
 
+use self::analysis::Place;
 use self::findings::{Findings, Site};
-use super::{CompileErrors, Compiled};
+use super::{CompileErrors, Compiled, Warning};
+use crate::analysis::RunPlan;
 use crate::registry::Registry;
-use crate::spec::{AnalysisTemplate, RolloutSpec, Strategy};
+use crate::spec::{AnalysisTemplate, RolloutAnalysis, RolloutSpec, Strategy};
 
 /// What a compilation reads.
 #[derive(Clone, Copy)]
@@ -69,4 +71,28 @@ pub fn compile(
         frame,
         warnings,
     })
+}
+
+/// Turns an analysis by itself into what it measures: for a gate in a pipeline, or a trial on
+/// recorded data. Every metric must come to an end.
+///
+/// Arguments that only a rollout knows stand in [`RunPlan::late_args`].
+///
+/// # Errors
+/// With everything that is wrong, each with its object, path, value and what would be right.
+pub fn compile_analysis(
+    analysis: &RolloutAnalysis,
+    templates: &[AnalysisTemplate],
+    registry: &Registry,
+) -> Result<(RunPlan, Vec<Warning>), CompileErrors> {
+    let spec = RolloutSpec::new("analysis", Strategy::RollingUpdate);
+    let input = Input {
+        spec: &spec,
+        templates,
+        registry,
+    };
+    let mut found = Findings::default();
+    let site = Site::spec(spec.object());
+    let run = analysis::run(input, analysis, Place::Inline, &site, &mut found);
+    Ok((run, found.finish()?))
 }
