@@ -84,6 +84,7 @@ pub mod clock;
 pub mod deadline;
 pub mod log;
 pub mod metrics;
+pub mod secrets;
 pub mod store;
 
 mod analysis_run;
