@@ -139,33 +139,31 @@ impl std::fmt::Debug for FirstOf {
 mod tests {
     use std::sync::Arc;
 
-    use futures::executor::block_on;
-
     use super::*;
 
-    #[test]
-    fn a_variable_is_named_after_secret_and_key() {
+    #[tokio::test]
+    async fn a_variable_is_named_after_secret_and_key() {
         let secrets = EnvSecrets::new("SECRET_");
         assert_eq!(
             secrets.variable("prom-auth", "api.token"),
             "SECRET_PROM_AUTH_API_TOKEN"
         );
-        let error = block_on(secrets.get("prom-auth", "api.token")).unwrap_err();
+        let error = secrets.get("prom-auth", "api.token").await.unwrap_err();
         assert_eq!(error.kind, FaultKind::NotFound);
         assert!(error.text.contains("SECRET_PROM_AUTH_API_TOKEN"), "{error}");
     }
 
-    #[test]
-    fn a_file_holds_a_secret_and_no_name_leads_out_of_the_directory() {
+    #[tokio::test]
+    async fn a_file_holds_a_secret_and_no_name_leads_out_of_the_directory() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("prom")).unwrap();
         std::fs::write(dir.path().join("prom/token"), "s3same\n").unwrap();
         std::fs::write(dir.path().join("outside"), "no").unwrap();
         let secrets = FileSecrets::new(dir.path().join("prom"));
-        assert!(block_on(secrets.get("..", "outside")).is_err());
+        assert!(secrets.get("..", "outside").await.is_err());
         let secrets = FileSecrets::new(dir.path());
         assert_eq!(
-            block_on(secrets.get("prom", "token")).unwrap(),
+            secrets.get("prom", "token").await.unwrap(),
             Secret::new("s3same")
         );
         for (name, key) in [
@@ -174,25 +172,25 @@ mod tests {
             ("", "x"),
             ("/etc", "passwd"),
         ] {
-            let error = block_on(secrets.get(name, key)).unwrap_err();
+            let error = secrets.get(name, key).await.unwrap_err();
             assert_eq!(error.kind, FaultKind::NotFound, "{name}/{key}");
         }
     }
 
-    #[test]
-    fn the_first_place_that_has_a_secret_wins_and_all_are_named_that_have_not() {
+    #[tokio::test]
+    async fn the_first_place_that_has_a_secret_wins_and_all_are_named_that_have_not() {
         let dir = tempfile::tempdir().unwrap();
         let files = Arc::new(FileSecrets::new(dir.path()));
         let both = FirstOf::new()
             .then(Arc::new(EnvSecrets::new("NOPE_")))
             .then(files);
-        let error = block_on(both.get("a", "b")).unwrap_err();
+        let error = both.get("a", "b").await.unwrap_err();
         assert!(
             error.text.contains("NOPE_A_B") && error.text.contains("cannot be read"),
             "{error}"
         );
         std::fs::create_dir(dir.path().join("a")).unwrap();
         std::fs::write(dir.path().join("a/b"), "x").unwrap();
-        assert_eq!(block_on(both.get("a", "b")).unwrap(), Secret::new("x"));
+        assert_eq!(both.get("a", "b").await.unwrap(), Secret::new("x"));
     }
 }
