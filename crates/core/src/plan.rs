@@ -2,6 +2,7 @@
 
 mod compile;
 mod error;
+pub mod forecast;
 mod reach;
 mod step;
 
