@@ -27,6 +27,7 @@ mod failure;
 mod input;
 mod io;
 mod look;
+mod table;
 mod text;
 
 use std::ffi::OsString;

@@ -28,6 +28,7 @@
 
 mod failing;
 mod metric;
+mod sight;
 mod target;
 mod timeline;
 

@@ -1,32 +1,195 @@
-use std::io::Write;
+//! `gradatim explain`: what manifests will do, before anyone runs them.
 
+mod failing;
+mod table;
+mod words;
+
+use std::io::Write;
+use std::time::Duration;
+
+use gradatim_core::go_duration;
+use gradatim_core::plan::forecast::{Assumed, Forecast, Suggestion, forecast, suggest};
 use gradatim_core::registry::Registry;
+use gradatim_core::yaml::{Diagnostic, Skipped};
+use serde::Serialize;
 
 use super::failure::Failure;
-use super::input::Files;
+use super::input::{Files, Input, Rollout};
 use super::look::Tone;
-use super::{Exit, Io, text};
+use super::{Exit, Io, Output, text};
 
-/// Says what manifests will do, before anyone runs them
+/// Say what manifests will do, before anyone runs them
+///
+/// A table of the steps, how a version that fails from its first request would be found, and
+/// advice on what is legal but odd.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
     #[command(flatten)]
     files: Files,
+    /// Write the same as data
+    #[arg(long)]
+    json: bool,
+    /// Explain this rollout only
+    #[arg(long, value_name = "ROLLOUT")]
+    name: Option<String>,
+    /// Count with so many pods, not with those in the manifest
+    #[arg(long, value_name = "N")]
+    replicas: Option<u32>,
+    /// Say which setting would take a failing version's users back within this time
+    #[arg(long, value_name = "TIME", value_parser = go_duration::parse_non_negative)]
+    target: Option<Duration>,
+    /// How long a new pod needs until it is available [default: minReadySeconds]
+    #[arg(long, value_name = "TIME", value_parser = go_duration::parse_non_negative)]
+    pod_start: Option<Duration>,
+    /// How old the newest data is that a measurement sees [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = go_duration::parse_non_negative)]
+    data_lag: Option<Duration>,
+}
+
+/// What is said of everything that was given.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    rollouts: Vec<Explained<'a>>,
+    skipped: &'a [Skipped],
+}
+
+/// What is said of one rollout.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Explained<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    routers: Vec<&'a str>,
+    #[serde(flatten)]
+    forecast: Forecast,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Target>,
+    warnings: &'a [Diagnostic],
+    #[serde(skip)]
+    rollout: &'a Rollout,
+}
+
+/// A wished time, and what would meet it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    #[serde(rename = "within", serialize_with = "seconds")]
+    within: Duration,
+    met: bool,
+    suggestions: Vec<Suggestion>,
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 impl Explain {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
-        let input = self.files.compiled(&Registry::lenient(), io)?;
-        for rollout in &input.rollouts {
-            let replicas = text::count(
-                usize::try_from(rollout.spec.replicas).unwrap_or(0),
-                "replica",
-            );
-            writeln!(io.out, "{} · {replicas}", rollout.compiled.plan.name)?;
+        let registry = Registry::lenient();
+        let input = match self.json {
+            false => self.files.compiled(&registry, io)?,
+            true => match self.files.compile(&registry, io)? {
+                Ok(input) => input,
+                Err(wrong) => {
+                    json(&mut io.out, &wrong)?;
+                    return Ok(Exit::WrongInput);
+                }
+            },
+        };
+        let chosen = self.chosen(&input)?;
+        let rollouts: Vec<_> = chosen.into_iter().map(|it| self.explained(it)).collect();
+        match self.json {
+            true => json(
+                &mut io.out,
+                &Report {
+                    rollouts,
+                    skipped: &input.skipped,
+                },
+            )?,
+            false => self.write(&rollouts, &input, &mut io.out)?,
         }
-        let templates = text::count(input.templates.len(), "template");
-        let verdict = io.out.look().paint(Tone::Good, "no error");
-        writeln!(io.out, "{templates}, {verdict}.")?;
         Ok(Exit::Good)
     }
+
+    fn chosen<'a>(&self, input: &'a Input) -> Result<Vec<&'a Rollout>, Failure> {
+        let Some(name) = &self.name else {
+            return Ok(input.rollouts.iter().collect());
+        };
+        let is = |it: &&Rollout| it.spec.name == *name || it.compiled.plan.name.as_str() == name;
+        let chosen: Vec<_> = input.rollouts.iter().filter(is).collect();
+        if chosen.is_empty() {
+            let names: Vec<_> = input
+                .rollouts
+                .iter()
+                .map(|it| it.spec.name.as_str())
+                .collect();
+            let failure = Failure::input(format!("there is no rollout {name:?} in these files"));
+            return Err(match names.is_empty() {
+                true => failure,
+                false => failure.help(format!("there are: {}", text::list(&names))),
+            });
+        }
+        Ok(chosen)
+    }
+
+    fn explained<'a>(&self, rollout: &'a Rollout) -> Explained<'a> {
+        let plan = &rollout.compiled.plan;
+        let mut assumed = Assumed::of(&rollout.spec);
+        assumed.replicas = self.replicas.unwrap_or(assumed.replicas);
+        assumed.pod_start = self.pod_start.unwrap_or(assumed.pod_start);
+        assumed.data_lag = self.data_lag.unwrap_or(assumed.data_lag);
+        let forecast = forecast(plan, &assumed);
+        let target = self.target.map(|within| Target {
+            within,
+            met: forecast
+                .failing
+                .takes()
+                .is_some_and(|takes| takes <= within),
+            suggestions: suggest(plan, &assumed, within),
+        });
+        Explained {
+            name: &rollout.spec.name,
+            namespace: rollout.spec.namespace.as_deref(),
+            routers: plan
+                .routers
+                .iter()
+                .map(|router| router.name.as_str())
+                .collect(),
+            forecast,
+            target,
+            warnings: &rollout.warnings,
+            rollout,
+        }
+    }
+
+    fn write(
+        &self,
+        rollouts: &[Explained<'_>],
+        input: &Input,
+        out: &mut Output<'_>,
+    ) -> Result<(), Failure> {
+        for (at, explained) in rollouts.iter().enumerate() {
+            if at > 0 {
+                writeln!(out)?;
+            }
+            table::write(explained, out)?;
+            failing::write(explained, out)?;
+        }
+        let look = out.look();
+        if rollouts.is_empty() {
+            let templates = text::count(input.templates.len(), "template");
+            writeln!(out, "No rollout, {templates}.")?;
+        }
+        writeln!(out)?;
+        writeln!(out, "{}", look.paint(Tone::Good, "No error."))?;
+        Ok(())
+    }
+}
+
+fn json(out: &mut Output<'_>, value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
+    writeln!(out, "{text}")?;
+    Ok(())
 }

@@ -11,6 +11,8 @@ use gradatim_core::registry::Registry;
 use gradatim_core::spec::{AnalysisTemplate, FieldRef, RolloutSpec};
 use gradatim_core::yaml::{self, Diagnostic, Reading, Skipped, SourceMap};
 
+use serde::Serialize;
+
 use super::diagnostics::{self, Severity};
 use super::failure::Failure;
 use super::look::Tone;
@@ -44,9 +46,12 @@ pub(super) struct Rollout {
 }
 
 /// Everything that is wrong with some manifests.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Wrong {
     pub(super) errors: Vec<Diagnostic>,
     /// How many more there are.
+    #[serde(rename = "moreErrors")]
     pub(super) more: usize,
 }
 

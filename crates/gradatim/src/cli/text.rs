@@ -1,6 +1,9 @@
 //! Text for people: safe to print, no wider than the terminal.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use gradatim_core::go_duration;
 
 /// The text without control characters: a manifest must not steer the terminal.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
@@ -57,6 +60,31 @@ pub(super) fn count(number: usize, word: &str) -> String {
     }
 }
 
+/// `1st`, `2nd`, `13th`.
+pub(super) fn ordinal(number: u32) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+/// A duration as a manifest writes it, without parts that are zero: `90s` is `1m30s`, `1h` is `1h`.
+pub(super) fn short(duration: Duration) -> String {
+    let text = go_duration::format(duration);
+    let text = match text.strip_suffix("m0s") {
+        Some(minutes) => format!("{minutes}m"),
+        None => text,
+    };
+    match text.strip_suffix("h0m") {
+        Some(hours) => format!("{hours}h"),
+        None => text,
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     match items {
@@ -85,6 +113,19 @@ mod tests {
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("ab cdefgh", 3), ["ab", "cde", "fgh"]);
         assert_eq!(wrap("", 3), Vec::<String>::new());
+    }
+
+    #[test]
+    fn durations_are_short_and_ordinals_english() {
+        let short = |seconds| short(Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 30, 90, 120, 3600, 3660, 3605].map(short),
+            ["0s", "30s", "1m30s", "2m", "1h", "1h1m", "1h0m5s"]
+        );
+        assert_eq!(
+            [1, 2, 3, 4, 11, 12, 21, 113].map(ordinal),
+            ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "113th"]
+        );
     }
 
     #[test]

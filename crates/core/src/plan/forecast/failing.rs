@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::timeline::{Exposure, Timeline, settle};
-use super::{Assumed, metric, seconds, some_seconds};
+use super::{Assumed, metric, seconds, sight, some_seconds};
 use crate::analysis::MetricPlan;
 use crate::capability::Part;
 use crate::id::MetricName;
@@ -36,8 +36,9 @@ pub struct Found {
 
 /// What becomes of a version that fails from its first request.
 ///
-/// Its pods are available, and every measurement that can see it fails: those taken
-/// [`Assumed::data_lag`] after its first request. Time is counted as in the earliest course of
+/// Its pods are available, and every measurement that sees failing requests fails: those taken
+/// [`Assumed::data_lag`] after its first request, by tests and by metrics whose name or query
+/// speaks of errors, failures, successes or status codes. Time is counted as in the earliest course of
 /// things; pods that come later move all of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,8 +46,11 @@ pub struct Failing {
     /// When it gets its first request; none when it never does.
     #[serde(serialize_with = "some_seconds")]
     pub first_request: Option<Duration>,
-    /// How it is found; none when nothing finds it.
+    /// How it is found; none when nothing is sure to find it.
     pub found: Option<Found>,
+    /// How it is found if a metric sees it that does not speak of failing requests, such as one
+    /// of latency; where that would be earlier.
+    pub doubtful: Option<Found>,
     /// When its traffic is seen at 0 again.
     #[serde(serialize_with = "some_seconds")]
     pub back: Option<Duration>,
@@ -58,8 +62,9 @@ pub struct Failing {
     /// ends it.
     #[serde(serialize_with = "some_seconds")]
     pub exposed: Option<Duration>,
-    /// The step, as the user counts them, whose pause without end it stops at undetected.
-    pub stops_at: Option<u32>,
+    /// The index in [`Forecast::steps`](super::Forecast::steps) of the pause without end that it
+    /// stops at undetected.
+    pub stops_at: Option<usize>,
 }
 
 impl Failing {
@@ -78,7 +83,10 @@ pub(super) fn failing(plan: &Plan, assumed: &Assumed, timeline: &Timeline) -> Fa
         .iter()
         .find(|it| it.share > 0.0)
         .map(|it| it.at);
-    let found = found(plan, assumed, timeline, first);
+    let found_by = |sees: fn(&MetricPlan) -> bool| found(plan, assumed, timeline, first, sees);
+    let found = found_by(sight::sees_failures);
+    let earlier = |it: &Found| found.as_ref().is_none_or(|found| it.at < found.at);
+    let doubtful = found_by(|metric| !sight::sees_failures(metric)).filter(earlier);
     let met = |it: &Found| first.is_some_and(|first| it.at >= first);
     let back_waits_for_pods = match plan.strategy {
         StrategyKind::BlueGreen => false,
@@ -93,18 +101,17 @@ pub(super) fn failing(plan: &Plan, assumed: &Assumed, timeline: &Timeline) -> Fa
     let until = back.or_else(|| found.as_ref().map(|it| it.at));
     let before = |it: &&Exposure| until.is_none_or(|until| it.at < until);
     let shares = timeline.exposure.iter().filter(before).map(|it| it.share);
-    let stops = timeline
-        .steps
-        .iter()
-        .find(|row| row.until.earliest.is_none());
+    let mut rows = timeline.steps.iter();
+    let stops_at = rows.position(|row| row.until.earliest.is_none());
     Failing {
         first_request: first.filter(|first| until.is_none_or(|until| *first <= until)),
         back,
         back_waits_for_pods,
         largest_share: shares.fold(0.0, f64::max),
         exposed: until.map(|until| exposed(&timeline.exposure, until)),
-        stops_at: stops.filter(|_| found.is_none()).and_then(|row| row.step),
+        stops_at: stops_at.filter(|_| found.is_none()),
         found,
+        doubtful,
     }
 }
 
@@ -137,6 +144,7 @@ fn found(
     assumed: &Assumed,
     timeline: &Timeline,
     first: Option<Duration>,
+    sees: fn(&MetricPlan) -> bool,
 ) -> Option<Found> {
     let seen = first.map(|first| first.saturating_add(assumed.data_lag));
     let inline = plan.steps.iter().zip(&timeline.steps).enumerate();
@@ -145,13 +153,14 @@ fn found(
             return None;
         };
         let start = row.from.earliest?;
-        let times = run.metrics.iter().filter_map(|metric| {
+        let judging = run.metrics.iter().filter(|it| !it.dry_run && sees(it));
+        let times = judging.filter_map(|metric| {
             let at = in_step(metric, start, first, seen)?;
             Some(found_by(Judge::Step(index), metric, at))
         });
         times.min_by_key(|found| found.at)
     });
-    let beside = background(plan, timeline, first, seen);
+    let beside = background(plan, timeline, first, seen, sees);
     inline.chain(beside).min_by_key(|found| found.at)
 }
 
@@ -170,22 +179,14 @@ fn in_step(
     first: Option<Duration>,
     seen: Option<Duration>,
 ) -> Option<Duration> {
-    if metric.dry_run {
-        return None;
-    }
     let exposed = first.is_some_and(|first| first <= start);
     let from = match exposed {
         true => seen?.saturating_sub(start),
         // A test that sends requests of its own needs no user's.
-        false if sends_requests(metric) => Duration::ZERO,
+        false if sight::sends_requests(metric) => Duration::ZERO,
         false => return None,
     };
     metric::failed_after(metric, from, true).map(|after| start.saturating_add(after))
-}
-
-/// Providers that try the new version themselves.
-fn sends_requests(metric: &MetricPlan) -> bool {
-    ["job", "web", "command"].contains(&metric.provider.as_str())
 }
 
 fn background(
@@ -193,14 +194,14 @@ fn background(
     timeline: &Timeline,
     first: Option<Duration>,
     seen: Option<Duration>,
+    sees: fn(&MetricPlan) -> bool,
 ) -> Option<Found> {
     let background = plan.background.as_ref()?;
     let start = timeline.entered(background.starting_step).earliest?;
     let (first, seen) = (first?, seen?);
-    let times = background.run.metrics.iter().filter_map(|metric| {
-        if metric.dry_run {
-            return None;
-        }
+    let metrics = background.run.metrics.iter();
+    let judging = metrics.filter(|it| !it.dry_run && sees(it));
+    let times = judging.filter_map(|metric| {
         let from = seen.saturating_sub(start);
         // Where the run begins before the first request, pods decide what falls between.
         let aligned = metric.count.is_some() || first <= start;

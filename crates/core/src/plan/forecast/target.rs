@@ -122,7 +122,7 @@ fn bases(plan: &Plan, assumed: &Assumed) -> Vec<Variant> {
     for (index, step) in analyses.take(MOST_JUDGES) {
         bases.push(base(Judge::Step(index)));
         bases.extend(before_pauses(plan, assumed, index, step.index));
-        if plan.background.is_none() {
+        if plan.background.is_none() && bases.len() <= 2 {
             bases.extend(beside(plan, assumed, index, step));
         }
     }

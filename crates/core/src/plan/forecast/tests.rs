@@ -33,8 +33,11 @@ fn routed(steps: impl IntoIterator<Item = StepSpec>) -> CanarySpec {
 }
 
 fn metric(name: &str) -> MetricSpec {
-    MetricSpec::new(name, Provider::new("prometheus", json!({ "query": "up" })))
-        .with_success("result[0] >= 0.95")
+    MetricSpec::new(
+        name,
+        Provider::new("prometheus", json!({ "query": "errors" })),
+    )
+    .with_success("result[0] >= 0.95")
 }
 
 /// Five measurements, 30 s apart, of which two may fail.
@@ -352,6 +355,33 @@ fn a_test_job_finds_it_before_any_user_does() {
         None,
         "no request, nothing to measure"
     );
+}
+
+#[test]
+fn a_metric_that_may_not_see_it_is_named_apart() {
+    let cpu = MetricSpec::new(
+        "cpu",
+        Provider::new("prometheus", json!({ "query": "cpu" })),
+    );
+    let cpu = AnalysisTemplate::new("cpu", [cpu.with_success("result[0] < 1")]);
+    let steps = [
+        StepSpec::set_weight(10),
+        StepSpec::pause_for(secs(60)),
+        analysis("cpu"),
+        analysis("rate"),
+    ];
+    let failing = seen(routed(steps), &[cpu.clone(), rate()]).failing;
+    assert_eq!(failing.found.unwrap().metric, "rate".into());
+    assert_eq!(failing.doubtful.unwrap().at, secs(80));
+
+    let steps = [
+        StepSpec::set_weight(10),
+        StepSpec::pause_for(secs(60)),
+        analysis("cpu"),
+    ];
+    let failing = seen(routed(steps), &[cpu]).failing;
+    assert_eq!((failing.found, failing.exposed), (None, None));
+    assert!(failing.doubtful.is_some());
 }
 
 #[test]
