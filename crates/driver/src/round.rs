@@ -174,8 +174,11 @@ impl Round {
             self.follow(&decision).await;
         }
         self.wake = decision.wake;
+        let due = self.due(&decision, now);
+        let safety = now + safety(&decision);
         Ok(Turn {
-            come_back: self.come_back(&decision, now),
+            due,
+            come_back: due.map_or(safety, |due| due.min(safety)),
             plan: Arc::clone(&self.plan),
             saved,
             observation,
@@ -236,19 +239,23 @@ impl Round {
         self.keeper.take_out(&mailbox).await;
     }
 
-    fn come_back(&self, decision: &Decision, now: Timestamp) -> Timestamp {
-        let pause = if is_at_rest(decision) {
-            SAFETY_AT_REST
-        } else {
-            SAFETY_IN_FLIGHT
-        };
+    fn due(&self, decision: &Decision, now: Timestamp) -> Option<Timestamp> {
         let due = [
             decision.wake,
             self.eyes.retry_at(),
             self.hands.retry_at(self.ports.clock.now()),
             self.keeper.retry_at(now),
         ];
-        due.into_iter().flatten().fold(now + pause, Timestamp::min)
+        due.into_iter().flatten().min()
+    }
+}
+
+/// How long nothing is observed at most.
+fn safety(decision: &Decision) -> Duration {
+    if is_at_rest(decision) {
+        SAFETY_AT_REST
+    } else {
+        SAFETY_IN_FLIGHT
     }
 }
 

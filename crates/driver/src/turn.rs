@@ -41,7 +41,12 @@ pub struct Turn {
     /// How much later than the previous decision asked for this round came; zero when it came
     /// before, because something had happened.
     pub late: Duration,
-    /// When to take the next round if nothing happens before; at once when this has passed.
+    /// When the decision, or something that failed, asks for the next round by itself; none when
+    /// nothing does.
+    pub due: Option<Timestamp>,
+    /// When to take the next round if nothing happens before; at once when this has passed. It is
+    /// [`due`](Self::due), or a look at the world for safety before that. A loop whose ports lose
+    /// no change may go by `due` alone.
     pub come_back: Timestamp,
 }
 

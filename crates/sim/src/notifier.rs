@@ -1,0 +1,29 @@
+//! Who is told of events.
+
+use async_trait::async_trait;
+use gradatim_core::event::Event;
+use gradatim_core::id::RolloutId;
+use gradatim_core::port::{Notifier, PortError};
+
+use crate::fault::Port;
+use crate::site::Site;
+use crate::world::World;
+
+/// A notifier that remembers what it was told, each event once.
+#[derive(Clone, Debug)]
+pub(crate) struct SimNotifier {
+    pub(crate) site: Site,
+}
+
+#[async_trait]
+impl Notifier for SimNotifier {
+    async fn tell(&self, _: &RolloutId, event: &Event) -> Result<(), PortError> {
+        let look = |world: &mut World, _| {
+            if !world.told.iter().any(|told| told.id == event.id) {
+                world.told.push(event.clone());
+            }
+            Ok(())
+        };
+        self.site.read(Port::Notifier, look).await
+    }
+}
