@@ -42,6 +42,8 @@ pub struct AnalysisRun {
     providers: BTreeMap<String, Arc<dyn MetricProvider>>,
     clock: Arc<dyn Clock>,
     limit: Duration,
+    /// The instant that it stands at in the past, where it runs on recorded data.
+    recorded: Option<Timestamp>,
     id: RevisionId,
     started: Option<RunState>,
     pending: RunState,
@@ -60,6 +62,7 @@ impl AnalysisRun {
             providers: BTreeMap::new(),
             clock: Arc::new(crate::clock::SystemClock::new()),
             limit: Deadlines::default().measurement,
+            recorded: None,
             id: RevisionId::new("analysis"),
             started: None,
             pending,
@@ -91,6 +94,15 @@ impl AnalysisRun {
         self
     }
 
+    /// Runs as if it had begun at an instant in the past: nothing is waited for but answers.
+    ///
+    /// Only providers that have history can tell what they would have answered then.
+    #[must_use]
+    pub fn at(mut self, past: Timestamp) -> Self {
+        self.recorded = Some(past);
+        self
+    }
+
     /// How long one measurement may take. Default 30 s.
     #[must_use]
     pub fn deadline(mut self, limit: Duration) -> Self {
@@ -117,7 +129,7 @@ impl AnalysisRun {
     pub fn next_at(&self) -> Option<Timestamp> {
         match self.state().phase.is_final() {
             true => None,
-            false => self.turn(self.clock.now()).wake,
+            false => self.turn(self.now()).wake,
         }
     }
 
@@ -125,13 +137,13 @@ impl AnalysisRun {
     pub async fn step(&mut self) {
         self.last.clear();
         if self.started.is_none() {
-            self.started = Some(start(&self.plan, RunKey::Background, self.clock.now()));
+            self.started = Some(start(&self.plan, RunKey::Background, self.now()));
         }
         while !self.state().phase.is_final() && self.last.is_empty() {
-            let turned = self.turn(self.clock.now());
+            let turned = self.turn(self.now());
             self.ask(&turned.wanted);
             self.wait(turned.wake).await;
-            let turned = self.turn(self.clock.now());
+            let turned = self.turn(self.now());
             self.started = Some(turned.state);
         }
     }
@@ -146,6 +158,11 @@ impl AnalysisRun {
                 let _ = provider.terminate(&id, &handle).await;
             }
         }
+    }
+
+    /// The instant that it stands at.
+    fn now(&self) -> Timestamp {
+        self.recorded.unwrap_or_else(|| self.clock.now())
     }
 
     fn turn(&self, now: Timestamp) -> Turned {
@@ -178,16 +195,19 @@ impl AnalysisRun {
     fn call(&self, ask: Ask) -> BoxFuture<'static, Measurement> {
         let clock = Arc::clone(&self.clock);
         let provider = self.providers.get(&ask.provider).cloned();
-        let limit = self.limit;
+        let (limit, recorded) = (self.limit, self.recorded);
         Box::pin(async move {
             let outcome = ask_provider(clock.as_ref(), limit, provider, &ask).await;
-            let (id, at) = (ask.id, clock.now());
+            let (id, at) = (ask.id, recorded.unwrap_or_else(|| clock.now()));
             Measurement { id, outcome, at }
         })
     }
 
     /// Waits for a measurement, or for the instant at which the next one is due.
     async fn wait(&mut self, wake: Option<Timestamp>) {
+        if self.recorded.is_some() {
+            return self.wait_on_record(wake).await;
+        }
         let clock = Arc::clone(&self.clock);
         if self.calls.is_empty() {
             match wake {
@@ -211,6 +231,14 @@ impl AnalysisRun {
             biased;
             Some(measurement) = self.calls.next() => self.take(measurement),
             () = timer => {}
+        }
+    }
+
+    /// Recorded time passes only while nothing is asked for.
+    async fn wait_on_record(&mut self, wake: Option<Timestamp>) {
+        match self.calls.next().await {
+            Some(measurement) => self.take(measurement),
+            None => self.recorded = wake.or(self.recorded.map(|at| at + Duration::from_secs(1))),
         }
     }
 

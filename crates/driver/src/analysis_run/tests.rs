@@ -110,3 +110,22 @@ async fn a_provider_that_is_not_there_makes_an_error_and_no_pass() {
     }
     assert_eq!(run.state().phase, AnalysisPhase::Error);
 }
+
+#[tokio::test]
+async fn on_recorded_data_nothing_is_waited_for() {
+    let list = List::new(vec![Ok(Outcome::number(0.99))]);
+    let past = Timestamp::from_secs(1_000_000);
+    let provider = Arc::clone(&list);
+    let mut run = AnalysisRun::new(plan(1000))
+        .provider("list", provider)
+        .at(past);
+    while !run.state().phase.is_final() {
+        run.step().await;
+    }
+    assert_eq!(run.state().phase, AnalysisPhase::Successful);
+    let asks = list.1.lock().unwrap();
+    assert_eq!(
+        asks.last().map(|ask| ask.at),
+        Some(past + Duration::from_secs(999 * 30))
+    );
+}
