@@ -67,6 +67,22 @@ pub fn resolve_json(tree: &Value, args: &BTreeMap<String, String>) -> Result<Val
     })
 }
 
+/// Fills in the arguments that have a value and leaves every other tag as it stands.
+pub fn resolve_known(text: &str, args: &BTreeMap<String, String>) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, tag, after)) = next_tag(rest) {
+        filled.push_str(before);
+        match value(tag, args) {
+            Ok(value) => filled.push_str(value),
+            Err(_) => filled.extend([OPEN, tag, CLOSE]),
+        }
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
+}
+
 /// The names of the arguments that a text uses, in the order in which they stand.
 pub fn tags(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
@@ -122,6 +138,13 @@ mod tests {
         ] {
             assert_eq!(resolve(text, &args()).as_deref(), Ok(filled), "{text}");
         }
+    }
+
+    #[test]
+    fn what_has_no_value_yet_may_be_left_as_it_stands() {
+        let text = "{{args.later}} {{ .msg }} {{ args.bound}} {{args.braces}} {{";
+        let filled = "{{args.later}} {{ .msg }} 0.95 {{args.bound}} {{";
+        assert_eq!(resolve_known(text, &args()), filled);
     }
 
     #[test]

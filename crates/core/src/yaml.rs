@@ -23,6 +23,7 @@
 //! assert_eq!(error.position.as_ref().map(|at| (at.line, at.column)), Some((9, 9)));
 //! ```
 
+mod bytes;
 mod cursor;
 mod decode;
 mod document;
@@ -32,6 +33,7 @@ mod mark;
 mod reader;
 mod scalar;
 mod source;
+mod stranger;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -74,6 +76,8 @@ pub struct Reading {
     pub errors: Vec<Diagnostic>,
     /// How many more errors there were.
     pub more_errors: usize,
+    /// What is accepted and does nothing; the first [`MAX_ERRORS`].
+    pub warnings: Vec<Diagnostic>,
     /// Objects of other kinds.
     pub skipped: Vec<Skipped>,
     /// Where everything stands.

@@ -9,6 +9,7 @@ use super::state::{AnalysisPhase, MetricState, RunState};
 use super::verdict::{Verdict, judge};
 use crate::id::{RevisionId, cut};
 use crate::measurement::{Ask, Measurement, MeasurementId, Outcome, RunKey};
+use crate::template::resolve_known;
 use crate::time::Timestamp;
 
 /// How long after an error the next try comes; Argo's.
@@ -292,16 +293,11 @@ fn fill(query: &serde_json::Value, args: &BTreeMap<String, String>) -> serde_jso
     use serde_json::Value;
     match query {
         _ if args.is_empty() => query.clone(),
-        Value::String(text) => {
-            Value::String(args.iter().fold(text.clone(), |text, (name, value)| {
-                let tight = text.replace(&format!("{{{{args.{name}}}}}"), value);
-                tight.replace(&format!("{{{{ args.{name} }}}}"), value)
-            }))
-        }
+        Value::String(text) => Value::String(resolve_known(text, args)),
         Value::Array(items) => items.iter().map(|item| fill(item, args)).collect(),
         Value::Object(fields) => fields
             .iter()
-            .map(|(key, value)| (key.clone(), fill(value, args)))
+            .map(|(key, value)| (resolve_known(key, args), fill(value, args)))
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) => query.clone(),
     }

@@ -136,7 +136,11 @@ impl<'a> Cursor<'a> {
     }
 
     fn wanted(&self, what: &str) {
-        self.refuse(format!("{} must be {what}", self.name()));
+        let help = self
+            .scalar()
+            .is_some_and(|scalar| is_placeholder(&scalar.raw))
+            .then(|| "a placeholder that was not filled in".to_owned());
+        self.report(format!("{} must be {what}", self.name()), help);
     }
 
     /// Text; a number, `true` and `false` are refused, as an API server does.
@@ -258,6 +262,12 @@ fn json(node: &Node) -> Value {
                 .collect(),
         ),
     }
+}
+
+/// Whether a text stands for another that a tool should have put in its place.
+fn is_placeholder(text: &str) -> bool {
+    let marked = ["${", "$(", "{{"].iter().any(|open| text.contains(open));
+    marked || (text.starts_with('<') && text.ends_with('>'))
 }
 
 /// A value as a message shows it.

@@ -154,7 +154,13 @@ impl Merge<'_> {
         for entry in ours {
             let path = path.key(entry.key.clone());
             let Some((_, shape)) = known.iter().find(|(name, _)| *name == entry.key) else {
-                self.refuse(&path, entry.at, stranger(&entry.key, known));
+                self.sink.add(|| Problem {
+                    path,
+                    at: entry.at,
+                    value: None,
+                    message: stranger(&entry.key, known),
+                    help: None,
+                });
                 continue;
             };
             let value = match (base.value(&entry.key), shape) {

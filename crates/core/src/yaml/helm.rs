@@ -1,6 +1,7 @@
 //! Helm templates are not YAML before they are rendered.
 
 use super::mark::Mark;
+use super::tree::{Body, Node};
 
 /// What only Helm writes between `{{` and `}}`; `{{args.x}}` and LogQL's `{{.msg}}` are not.
 const WORDS: [&str; 9] = [
@@ -15,7 +16,7 @@ const WORDS: [&str; 9] = [
     "define \"",
 ];
 
-/// The first tag of Helm's outside comments, `lines` lines further down than in `text`.
+/// The first tag of Helm's in a text that is no YAML, `lines` lines further down than in `text`.
 pub(super) fn tag(text: &str, lines: u32) -> Option<Mark> {
     for (index, line) in text.lines().enumerate() {
         if line.trim_start().starts_with('#') {
@@ -32,6 +33,18 @@ pub(super) fn tag(text: &str, lines: u32) -> Option<Mark> {
         }
     }
     None
+}
+
+/// The first tag of Helm's in the values and keys of a tree; in a comment it says nothing.
+pub(super) fn within(node: &Node) -> Option<Mark> {
+    match &node.body {
+        Body::Scalar(scalar) => tag(&scalar.raw, 0).map(|_| node.at),
+        Body::List(items) => items.iter().find_map(|item| within(item)),
+        Body::Map(entries) => entries.iter().find_map(|entry| {
+            let key = tag(&entry.key, 0).map(|_| entry.at);
+            key.or_else(|| within(&entry.value))
+        }),
+    }
 }
 
 fn helm(line: &str, at: usize) -> Option<(u32, u32)> {

@@ -7,8 +7,8 @@ use super::cursor::{Cursor, Problem, Sink, shortened};
 use super::document::{Chunk, chunks};
 use super::mark::{Frame, Mark};
 use super::tree::{self, Body, Flaw, Node, Size, Tree};
-use super::{Diagnostic, MAX_DOCUMENTS, MAX_ERRORS, MAX_FILE_BYTES, Reading, Skipped};
-use super::{decode, extension, helm};
+use super::{Diagnostic, MAX_DOCUMENTS, MAX_ERRORS, Reading, Skipped};
+use super::{bytes, decode, extension, helm, stranger};
 use crate::spec::{FieldPath, Manifests, ObjectKind, ObjectRef};
 
 const GROUP: &str = "argoproj.io/";
@@ -36,7 +36,7 @@ enum Holds {
 
 impl Reader {
     pub(super) fn file(&mut self, name: &str, bytes: &[u8]) {
-        let text = match decoded(bytes) {
+        let text = match bytes::decoded(bytes) {
             Ok(text) => text,
             Err((line, message, help)) => {
                 self.file = self.reading.sources.add(name, "");
@@ -52,11 +52,11 @@ impl Reader {
                 );
             }
         };
-        self.file = self.reading.sources.add(name, text);
+        self.file = self.reading.sources.add(name, &text);
         self.document = 0;
         self.size = Size::default();
         let before = self.reading.errors.len();
-        for chunk in chunks(text) {
+        for chunk in chunks(&text) {
             if let Some(tag) = self.chunk(chunk) {
                 // Whatever else is wrong with a template says nothing about what it becomes.
                 self.reading.errors.truncate(before);
@@ -111,7 +111,6 @@ impl Reader {
 
     /// Reads a piece of a file; gives the place of Helm's tag where that is why it is wrong.
     fn chunk(&mut self, chunk: Chunk<'_>) -> Option<Mark> {
-        let tag = helm::tag(chunk.text, chunk.lines);
         let frame = Frame::Shifted {
             lines: chunk.lines,
             columns: 0,
@@ -122,6 +121,10 @@ impl Reader {
             }
             self.document = self.document.saturating_add(1);
             let before = self.reading.errors.len();
+            let tag = match (&tree.fatal, &tree.root) {
+                (Some(_), _) => helm::tag(chunk.text, chunk.lines),
+                (None, root) => root.as_ref().and_then(|root| helm::within(root)),
+            };
             let holds = self.tree(tree);
             if let Some(errors) = self.reading.errors.get_mut(before..) {
                 errors.sort_by_key(|error| error.position.as_ref().map(|at| (at.line, at.column)));
@@ -159,12 +162,12 @@ impl Reader {
             return Holds::Ours;
         }
         let Some(kind) = root.text("kind") else {
-            let help = "an object has apiVersion, kind, metadata and spec";
-            self.error(
-                root.at,
-                "this is no object: it has no kind".to_owned(),
-                Some(help),
-            );
+            if stranger::is_kustomization(root) {
+                self.skip(root, stranger::KUSTOMIZATION);
+                return Holds::Others;
+            }
+            let message = "this is no object: it has no kind".to_owned();
+            self.error(root.at, message, Some(stranger::help(root)));
             return Holds::Ours;
         };
         if kind.ends_with("List") && root.value("items").is_some() {
@@ -176,7 +179,13 @@ impl Reader {
                 self.ours(root, kind, version);
                 Holds::Ours
             }
-            _ => {
+            // Another project has a kind of that name: which one it is, its version says.
+            Some(_) => {
+                let kind = format!("{kind} ({})", version.unwrap_or_default());
+                self.skip(root, &kind);
+                Holds::Others
+            }
+            None => {
                 self.skip(root, kind);
                 Holds::Others
             }
@@ -220,12 +229,14 @@ impl Reader {
             return self.error(root.at, message, None);
         }
         let sink = Sink::default();
+        stranger::annotations(root, &sink);
         let root = extension::merged(root, kind, &sink);
         let object = identity(&root, kind, version, &sink);
         if let Some(object) = &object {
             self.place(object, &root, &sink);
         }
         let found = decode(&root, kind, object.as_ref(), &sink);
+        self.warn(stranger::notes(&root, kind), object.as_ref());
         let (problems, dropped) = sink.finish();
         if problems.is_empty() && !self.flawed {
             self.reading.manifests.rollouts.extend(found.rollouts);
@@ -235,6 +246,16 @@ impl Reader {
         for problem in problems {
             let sources = &self.reading.sources;
             self.push(sources.problem(self.file, self.document, object.as_ref(), problem));
+        }
+    }
+
+    fn warn(&mut self, notes: Vec<Problem>, object: Option<&ObjectRef>) {
+        for note in notes {
+            let sources = &self.reading.sources;
+            let warning = sources.problem(self.file, self.document, object, note);
+            if self.reading.warnings.len() < MAX_ERRORS {
+                self.reading.warnings.push(warning);
+            }
         }
     }
 
@@ -344,7 +365,16 @@ fn identity(
         given.refuse_with("this version is not known", format!("write {VERSION}"));
     }
     let meta = fields.require("metadata")?.fields()?;
-    let name = meta.require("name")?.word()?;
+    let given = meta.require("name")?;
+    let name = given.word()?;
+    if name.len() > 253 || name.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control())
+    {
+        given.refuse_with(
+            "no name of an object",
+            "lower-case letters, digits, - and .",
+        );
+        return None;
+    }
     let namespace = meta.get("namespace").and_then(|namespace| namespace.text());
     let namespace = namespace.filter(|_| kind != ObjectKind::ClusterAnalysisTemplate);
     Some(ObjectRef {
@@ -352,27 +382,4 @@ fn identity(
         namespace,
         name,
     })
-}
-
-type Refused = (u32, String, &'static str);
-
-fn decoded(bytes: &[u8]) -> Result<&str, Refused> {
-    if bytes.len() > MAX_FILE_BYTES {
-        let message = format!(
-            "the file has {} bytes; at most {MAX_FILE_BYTES} are read",
-            bytes.len()
-        );
-        return Err((1, message, "split it"));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let lines = before.iter().filter(|byte| **byte == b'\n').count();
-        let line = u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(1);
-        (
-            line,
-            "the file is not UTF-8 text".to_owned(),
-            "save it as UTF-8",
-        )
-    })?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }

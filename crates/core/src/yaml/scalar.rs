@@ -57,10 +57,9 @@ impl Scalar {
             return Value::Bool(boolean);
         }
         let number = match self.plain {
-            true => whole(&self.raw).map(Number::from),
-            false => return Value::String(self.raw.clone()),
+            true => number(&self.raw),
+            false => None,
         };
-        let number = number.or_else(|| decimal(&self.raw).and_then(Number::from_f64));
         number.map_or_else(|| Value::String(self.raw.clone()), Value::Number)
     }
 
@@ -71,6 +70,31 @@ impl Scalar {
             false => format!("\"{}\"", self.raw),
         }
     }
+}
+
+/// A number as Kubernetes' clients read it, for what is handed on and not ours to judge:
+/// `defaultMode: 0755` is octal there, and `_` parts digits.
+fn number(raw: &str) -> Option<Number> {
+    let digits = match raw.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+        true => raw.replace('_', ""),
+        false => return None,
+    };
+    let octal = || {
+        let (sign, digits) = match digits.strip_prefix('-') {
+            Some(rest) => ("-", rest),
+            None => ("", digits.strip_prefix('+').unwrap_or(&digits)),
+        };
+        let digits = digits.strip_prefix('0').filter(|rest| !rest.is_empty())?;
+        let known = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        known
+            .then(|| i64::from_str_radix(&format!("{sign}{digits}"), 8).ok())
+            .flatten()
+    };
+    whole(&digits)
+        .or_else(octal)
+        .map(Number::from)
+        .or_else(|| digits.parse::<u64>().ok().map(Number::from))
+        .or_else(|| decimal(&digits).and_then(Number::from_f64))
 }
 
 fn whole(raw: &str) -> Option<i64> {

@@ -71,3 +71,4 @@ mod bounds;
 mod extended;
 mod located;
 mod refused;
+mod strangers;

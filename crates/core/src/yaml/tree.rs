@@ -199,7 +199,11 @@ fn broken(error: &ScanError, frame: Frame) -> Flaw {
         ErrorKind::RecursionLimitExceeded => format!("nested more than {MAX_DEPTH} deep"),
         _ => format!("invalid YAML: {}", error.info()),
     };
-    Flaw::new(frame.point(error.marker()), message)
+    let lost = error.info().contains("unknown anchor");
+    Flaw {
+        help: lost.then_some("an anchor is known below it, in its own document"),
+        ..Flaw::new(frame.point(error.marker()), message)
+    }
 }
 
 /// A mapping or a list that is not closed yet.
@@ -379,10 +383,17 @@ impl Builder {
 fn as_key(node: &Node, at: Mark) -> Result<(String, Mark, bool), Flaw> {
     match &node.body {
         Body::Scalar(scalar) => Ok((scalar.raw.clone(), at, scalar.plain && scalar.raw == "<<")),
-        _ => Err(Flaw {
+        Body::Map(_) => Err(Flaw {
             at,
-            message: "a key must be text, not a mapping or a list".to_owned(),
-            help: Some("put text that begins with { or [ in quotes"),
+            message:
+                "a mapping where a key should be: a template's {{ … }} that was not filled in?"
+                    .to_owned(),
+            help: Some("render the template first; text that begins with { stands in quotes"),
+        }),
+        Body::List(_) => Err(Flaw {
+            at,
+            message: "a list where a key should be".to_owned(),
+            help: Some("text that begins with [ stands in quotes"),
         }),
     }
 }

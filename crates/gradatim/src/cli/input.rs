@@ -33,6 +33,8 @@ pub(super) struct Files {
 pub(super) struct Input {
     pub(super) rollouts: Vec<Rollout>,
     pub(super) templates: Vec<AnalysisTemplate>,
+    /// What the files say to other programs.
+    pub(super) warnings: Vec<Diagnostic>,
     /// Objects of other kinds.
     pub(super) skipped: Vec<Skipped>,
 }
@@ -118,12 +120,15 @@ fn check(reading: Reading, registry: &Registry) -> Result<Input, Wrong> {
     let Reading {
         manifests,
         mut errors,
-        more_errors,
+        mut more_errors,
+        warnings,
         skipped,
         sources,
         ..
     } = reading;
     let mut rollouts = Vec::new();
+    // Two rollouts that use one template find the same errors in it.
+    let mut known = BTreeSet::new();
     for spec in manifests.rollouts {
         match compile(&spec, &manifests.templates, registry) {
             Ok(compiled) => {
@@ -135,22 +140,24 @@ fn check(reading: Reading, registry: &Registry) -> Result<Input, Wrong> {
                     warnings,
                 });
             }
-            Err(wrong) => errors.extend(wrong.iter().map(|one| error(one, &sources))),
+            Err(wrong) => {
+                for one in wrong {
+                    if !known.insert((one.object.clone(), one.path.clone(), one.message.clone())) {
+                        continue;
+                    }
+                    match errors.len() < yaml::MAX_ERRORS {
+                        true => errors.push(error(&one, &sources)),
+                        false => more_errors += 1,
+                    }
+                }
+            }
         }
     }
-    // Two rollouts that use one template find the same errors in it.
-    let mut known = Vec::new();
-    errors.retain(|error| {
-        let fresh = !known.contains(error);
-        if fresh {
-            known.push(error.clone());
-        }
-        fresh
-    });
     match errors.is_empty() {
         true => Ok(Input {
             rollouts,
             templates: manifests.templates,
+            warnings,
             skipped,
         }),
         false => Err(Wrong {
@@ -206,7 +213,8 @@ impl Wrong {
 impl Input {
     fn tell(&self, err: &mut Output<'_>) -> io::Result<()> {
         let mut known = Vec::new();
-        for warning in self.rollouts.iter().flat_map(|rollout| &rollout.warnings) {
+        let compiled = self.rollouts.iter().flat_map(|rollout| &rollout.warnings);
+        for warning in self.warnings.iter().chain(compiled) {
             if !known.contains(&warning) {
                 known.push(warning);
                 diagnostics::write(err, Severity::Warning, warning)?;

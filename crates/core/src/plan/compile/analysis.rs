@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::Input;
 use super::args::Args;
@@ -9,6 +9,11 @@ use super::metric;
 use super::templates::{self, Used};
 use crate::analysis::{MetricPlan, RunPlan};
 use crate::spec::{Retention, RolloutAnalysis};
+
+/// The most patterns of names in one analysis.
+const PATTERNS: usize = 100;
+/// The most memory that one of them takes, in bytes.
+const PATTERN_SIZE: usize = 250_000;
 
 /// Where in a rollout an analysis stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,8 +33,8 @@ pub(super) fn run(
     found: &mut Findings,
 ) -> RunPlan {
     check(analysis, place, site, found);
-    let used = templates::used(input, analysis, site, found);
-    let args = Args::merge(&used, analysis, site, found);
+    let (used, whole) = templates::used(input, analysis, site, found);
+    let args = Args::merge(&used, whole, analysis, site, found);
     let dry = dry_run(&used, analysis, site, found);
     let mut names = BTreeSet::new();
     let mut late = BTreeSet::new();
@@ -37,6 +42,9 @@ pub(super) fn run(
     for used in &used {
         for (at, spec) in used.template.metrics.iter().enumerate() {
             let site = used.site.key("metrics").index(at);
+            if !found.spend(1_000 + dry.len(), &site) {
+                break;
+            }
             let mut plan = metric::metric(input, spec, &args, &mut late, &site, found);
             if !names.insert(plan.name.clone()) {
                 let finding = site
@@ -110,6 +118,13 @@ fn dry_run(
     for (site, dry_run, retention) in std::iter::once(ours).chain(theirs) {
         for (at, text) in dry_run.iter().enumerate() {
             let site = site.key("dryRun").index(at).key("metricName");
+            if patterns.len() >= PATTERNS {
+                found.error(site.says(format!("more than {PATTERNS} patterns in one analysis")));
+                return patterns;
+            }
+            if !found.spend(names.len(), &site) {
+                return patterns;
+            }
             let Some(pattern) = pattern(text, &site, found) else {
                 continue;
             };
@@ -135,7 +150,10 @@ fn retained(retention: &[Retention], site: &Site, found: &mut Findings) {
 
 /// A regular expression that may match anywhere in a name.
 fn pattern(text: &str, site: &Site, found: &mut Findings) -> Option<Regex> {
-    let pattern = Regex::new(text);
+    if !found.spend(20_000, site) {
+        return None;
+    }
+    let pattern = RegexBuilder::new(text).size_limit(PATTERN_SIZE).build();
     if pattern.is_err() {
         let finding = site.says("not a regular expression").value(text);
         found.error(finding.help("every metric: .*"));

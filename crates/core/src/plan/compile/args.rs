@@ -8,6 +8,9 @@ use crate::analysis::LateArg;
 use crate::registry::SecretRef;
 use crate::spec::{ArgValue, HashOf, RolloutAnalysis};
 
+/// How many arguments are named to someone who looks for one.
+const NAMED: usize = 10;
+
 /// The arguments of an analysis, with their values.
 #[derive(Debug, Default)]
 pub(super) struct Args {
@@ -30,16 +33,18 @@ pub(super) struct Filled {
 }
 
 impl Args {
-    /// What the templates declare, filled with what the rollout sets; `site` is the analysis.
+    /// What the templates declare, filled with what the rollout sets; `site` is the analysis,
+    /// `whole` whether all of its templates are there.
     pub(super) fn merge(
         used: &[Used<'_>],
+        whole: bool,
         analysis: &RolloutAnalysis,
         site: &Site,
         found: &mut Findings,
     ) -> Self {
         let site = site.key("args");
         let mut declared = declared(used, found);
-        set(&mut declared, analysis, &site, found);
+        set(&mut declared, whole, analysis, &site, found);
         let mut args = Self::default();
         for (name, value) in declared {
             if let Some(value) = value {
@@ -70,6 +75,10 @@ impl Args {
     /// Puts the arguments into a text; a tag that names none is an error.
     pub(super) fn fill(&self, text: &str, site: &Site, found: &mut Findings) -> Filled {
         let mut filled = Filled::default();
+        if !found.spend(text.len(), site) {
+            filled.broken = true;
+            return filled;
+        }
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
             let Some((tag, after)) = after.split_once("}}") else {
@@ -79,6 +88,10 @@ impl Args {
                 break;
             };
             filled.text.push_str(before);
+            if !found.spend(self.length(tag), site) {
+                filled.broken = true;
+                return filled;
+            }
             match tag.trim() {
                 // A provider's own template language, such as LogQL's `line_format "{{.msg}}"`.
                 own if own.starts_with('.') => filled.text.push_str(&format!("{{{{{tag}}}}}")),
@@ -88,6 +101,15 @@ impl Args {
         }
         filled.text.push_str(rest);
         filled
+    }
+
+    /// How much is put in the place of a tag.
+    fn length(&self, tag: &str) -> usize {
+        let name = tag.trim().strip_prefix("args.");
+        match name.and_then(|name| self.values.get(name)) {
+            Some(ArgValue::Text(text)) => text.len(),
+            _ => tag.len(),
+        }
     }
 
     fn put(&self, tag: &str, filled: &mut Filled, site: &Site, found: &mut Findings) {
@@ -100,6 +122,7 @@ impl Args {
                 filled.secrets.insert(placeholder);
             }
             Some(ArgValue::PodTemplateHash(_) | ArgValue::Field(_)) => {
+                // `tag` was trimmed: whoever fills it in later looks for this spelling.
                 filled.text.push_str(&format!("{{{{{tag}}}}}"));
                 filled.late.extend(name.map(str::to_owned));
             }
@@ -139,8 +162,10 @@ impl Args {
                 let fields = fields.iter();
                 fields
                     .map(|(key, item)| {
-                        let item = self.fill_value(item, late, &site.key(key), found);
-                        (key.clone(), item)
+                        let site = site.key(key);
+                        let key = self.fill(key, &site, found);
+                        late.extend(key.late);
+                        (key.text, self.fill_value(item, late, &site, found))
                     })
                     .collect()
             }
@@ -149,7 +174,7 @@ impl Args {
     }
 
     fn known(&self) -> String {
-        let names = self.values.keys().chain(&self.missing);
+        let names = self.values.keys().chain(&self.missing).take(NAMED);
         let tags: Vec<_> = names.map(|name| format!("{{{{args.{name}}}}}")).collect();
         match tags.is_empty() {
             true => "it declares no argument: add one to spec.args".to_owned(),
@@ -182,20 +207,24 @@ fn declared(used: &[Used<'_>], found: &mut Findings) -> Declared {
 }
 
 /// What the rollout sets wins over what a template says.
-fn set(declared: &mut Declared, analysis: &RolloutAnalysis, site: &Site, found: &mut Findings) {
+fn set(
+    declared: &mut Declared,
+    whole: bool,
+    analysis: &RolloutAnalysis,
+    site: &Site,
+    found: &mut Findings,
+) {
+    let mut names = BTreeSet::new();
     for (at, arg) in analysis.args.iter().enumerate() {
         let site = site.index(at).key("name");
-        if analysis
-            .args
-            .iter()
-            .take(at)
-            .any(|other| other.name == arg.name)
-        {
+        if !names.insert(&arg.name) {
             found.error(site.says("this argument is set already").value(&arg.name));
         }
         match declared.get_mut(&arg.name) {
             Some(value) if arg.value.is_some() => value.clone_from(&arg.value),
             Some(_) => {}
+            // A template that is not there may well know it.
+            None if !whole => {}
             None => {
                 let message = "no template of this analysis knows this argument: it does nothing";
                 found.warn(site.says(message).value(&arg.name));

@@ -1,5 +1,13 @@
+use std::collections::BTreeSet;
+
 use crate::plan::{CompileError, CompileErrors, Warning};
 use crate::spec::{FieldPath, ObjectRef};
+
+/// How much one compilation may do, in bytes filled in and things looked at. A rollout of a
+/// hundred steps with ten metrics each takes a hundredth of it.
+const ALLOWANCE: usize = 50_000_000;
+/// More than this helps nobody.
+const MOST: usize = 1_000;
 
 /// A field that a finding can speak of.
 #[derive(Clone, Debug)]
@@ -69,33 +77,61 @@ impl Finding {
 pub(super) struct Findings {
     errors: Vec<CompileError>,
     warnings: Vec<Warning>,
+    /// What was said already, errors and warnings apart.
+    said: BTreeSet<(bool, ObjectRef, FieldPath, String)>,
+    spent: usize,
 }
 
 impl Findings {
     pub(super) fn error(&mut self, finding: Finding) {
-        let error = CompileError {
+        if self.errors.len() >= MOST || !self.is_new(true, &finding) {
+            return;
+        }
+        self.errors.push(CompileError {
             object: finding.site.object,
             path: finding.site.path,
             value: finding.value,
             message: finding.message,
             help: finding.help,
-        };
-        if !self.errors.contains(&error) {
-            self.errors.push(error);
-        }
+        });
     }
 
     pub(super) fn warn(&mut self, finding: Finding) {
-        let warning = Warning {
+        if self.warnings.len() >= MOST || !self.is_new(false, &finding) {
+            return;
+        }
+        self.warnings.push(Warning {
             object: finding.site.object,
             path: finding.site.path,
             value: finding.value,
             message: finding.message,
             help: finding.help,
-        };
-        if !self.warnings.contains(&warning) {
-            self.warnings.push(warning);
+        });
+    }
+
+    fn is_new(&mut self, wrong: bool, finding: &Finding) -> bool {
+        let Finding { site, message, .. } = finding;
+        let value = finding.value.as_deref().unwrap_or_default();
+        let text = format!("{message}\0{value}");
+        self.said
+            .insert((wrong, site.object.clone(), site.path.clone(), text))
+    }
+
+    /// Takes so much from the allowance: what a few lines of YAML ask for may be more than any
+    /// machine has. Where nothing is left, that is the error.
+    pub(super) fn spend(&mut self, cost: usize, site: &Site) -> bool {
+        let before = self.spent;
+        self.spent = before.saturating_add(cost);
+        if self.spent <= ALLOWANCE {
+            return true;
         }
+        if before <= ALLOWANCE {
+            let finding = site.says("too much: the analyses up to here ask for more than is read");
+            // It must not be lost among a thousand others.
+            self.errors.truncate(MOST - 1);
+            self.error(finding.help("fewer steps, metrics, templates or arguments"));
+        }
+        false
     }
 
     /// Warns at the first of the places where the same is to be said of the same value.

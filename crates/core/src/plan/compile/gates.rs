@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::findings::{Findings, Site};
@@ -15,9 +16,10 @@ pub(super) fn gates(input: Input<'_>, site: &Site, found: &mut Findings) -> Vec<
     let mut gates = Vec::new();
     for (point, specs) in &input.spec.gates {
         let site = site.key(field(*point));
+        let mut names = BTreeSet::new();
         for (at, spec) in specs.iter().enumerate() {
             let site = site.index(at);
-            if specs.iter().take(at).any(|other| other.name == spec.name) {
+            if !names.insert(&spec.name) {
                 let finding = site
                     .key("name")
                     .says("another gate of this point has this name");

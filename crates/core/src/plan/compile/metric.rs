@@ -185,13 +185,11 @@ impl Fields<'_> {
         least: i64,
     ) -> Result<Option<i64>, Wrong> {
         let Some(value) = value else { return Ok(None) };
-        let number = match value {
-            IntOrText::Int(number) => Some(*number),
-            IntOrText::Text(text) => {
-                let text = self.known(field, text).ok_or(Wrong)?;
-                text.trim().parse().ok()
-            }
+        let text = match value {
+            IntOrText::Int(number) => number.to_string(),
+            IntOrText::Text(text) => self.known(field, text).ok_or(Wrong)?,
         };
+        let number = text.trim().parse().ok();
         let in_range = |number: &i64| (least..=i64::from(u32::MAX)).contains(number);
         if let Some(number) = number.filter(in_range) {
             return Ok(Some(number));
@@ -199,7 +197,7 @@ impl Fields<'_> {
         let finding = self.site.key(field);
         let finding = finding.says("a whole number, as it counts measurements");
         let help = format!("{least} or more");
-        self.found.error(finding.value(value).help(help));
+        self.found.error(finding.value(text).help(help));
         Err(Wrong)
     }
 

@@ -2,6 +2,9 @@ use super::Input;
 use super::findings::{Findings, Site};
 use crate::spec::{AnalysisTemplate, RolloutAnalysis, TemplateRef};
 
+/// How many templates are named to someone who looks for one.
+const NAMED: usize = 10;
+
 /// A template of an analysis, and the reference of the rollout that led to it.
 #[derive(Clone)]
 pub(super) struct Used<'a> {
@@ -12,20 +15,26 @@ pub(super) struct Used<'a> {
     pub(super) by: Site,
 }
 
-/// The templates of an analysis, those that they name included, each once, in their order.
+/// The templates of an analysis, those that they name included, each once, in their order; and
+/// whether all of them are there.
 pub(super) fn used<'a>(
     input: Input<'a>,
     analysis: &RolloutAnalysis,
     site: &Site,
     found: &mut Findings,
-) -> Vec<Used<'a>> {
+) -> (Vec<Used<'a>>, bool) {
     let mut used: Vec<Used<'a>> = Vec::new();
+    let mut whole = true;
     for (at, reference) in analysis.templates.iter().enumerate() {
         let by = site.key("templates").index(at).key("templateName");
         // Last in, first out: a template's own references come right after it.
         let mut open = vec![(reference, by.clone())];
         while let Some((reference, named)) = open.pop() {
+            if !found.spend(input.templates.len() + used.len(), site) {
+                return (used, false);
+            }
             let Some(template) = find(input, reference, &named, found) else {
+                whole = false;
                 continue;
             };
             if used
@@ -44,7 +53,7 @@ pub(super) fn used<'a>(
             used.push(Used { template, site, by });
         }
     }
-    used
+    (used, whole)
 }
 
 fn find<'a>(
@@ -61,11 +70,14 @@ fn find<'a>(
             true => "ClusterAnalysisTemplate",
             false => "AnalysisTemplate",
         };
-        let finding = site.says(format!("there is no {kind} of this name"));
-        let finding = finding.value(&reference.name).help(near(input, reference));
+        let missing = format!("there is no {kind} of this name");
+        let about = |text: String| {
+            let finding = site.says(text).value(&reference.name);
+            finding.help(near(input, reference))
+        };
         match input.registry.is_lenient() {
-            true => found.warn(finding),
-            false => found.error(finding),
+            true => found.warn(about(format!("{missing}: what it measures is left out"))),
+            false => found.error(about(missing)),
         }
     }
     template
@@ -84,9 +96,12 @@ fn near(input: Input<'_>, reference: &TemplateRef) -> String {
     }
     let scope = |template: &&AnalysisTemplate| template.cluster_scope == reference.cluster_scope;
     let names = input.templates.iter().filter(scope);
-    let names: Vec<_> = names.map(|template| template.name.as_str()).collect();
-    match names.is_empty() {
-        true => "none was given: add the file that holds it".to_owned(),
-        false => format!("there are: {}", names.join(", ")),
+    let mut names: Vec<_> = names.map(|template| template.name.as_str()).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    match (names.is_empty(), more) {
+        (true, _) => "none was given: add the file that holds it".to_owned(),
+        (false, 0) => format!("there are: {}", names.join(", ")),
+        (false, more) => format!("there are: {} and {more} more", names.join(", ")),
     }
 }

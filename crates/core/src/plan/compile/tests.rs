@@ -15,6 +15,7 @@ use crate::spec::{
 };
 
 mod analysis;
+mod bounds;
 mod refused;
 mod strategies;
 mod warned;

@@ -64,6 +64,9 @@ fn carried(scope: Scope<'_>, part: Part, site: &Site, plan: &Plan, found: &mut F
 }
 
 fn managed(scope: Scope<'_>, name: &str, site: &Site, found: &mut Findings) {
+    if !found.spend(scope.frame.managed_routes.len(), site) {
+        return;
+    }
     if scope.routed && !scope.frame.managed_routes.iter().any(|known| known == name) {
         let finding = site
             .key("name")

@@ -401,7 +401,10 @@ fn lists_are_opened_and_other_kinds_are_skipped_and_named() {
         .collect();
     assert_eq!(
         skipped,
-        [("Service", Some("s"), 4), ("Rollout", Some("b"), 6)]
+        [
+            ("Service", Some("s"), 4),
+            ("Rollout (other.io/v1)", Some("b"), 6)
+        ]
     );
 }
 

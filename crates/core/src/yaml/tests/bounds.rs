@@ -194,3 +194,93 @@ fn a_manifest_with_anything_cut_out_or_put_in_never_panics() {
         );
     }
 }
+
+/// A file of about a megabyte or more, whose reading must come to an end in any case.
+fn ends(text: &str) -> Reading {
+    let reading = read(&[("a.yaml", text)]);
+    assert!(reading.errors.len() <= MAX_ERRORS);
+    assert!(reading.warnings.len() <= MAX_ERRORS);
+    reading
+}
+
+fn many(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn a_hundred_thousand_keys_and_thousands_of_the_rest_are_read_or_counted() {
+    let keys = ends(&rollout(&many(100_000, |n| format!("  k{n}: 1\n"))));
+    assert_eq!(keys.more_errors, 100_000 - MAX_ERRORS);
+    let twice = ends(&rollout(&"  replicas: 1\n".repeat(10_000)));
+    assert_eq!(twice.more_errors, 9_999 - MAX_ERRORS);
+    let steps = ends(&canary(&"      - setWeight: 1\n".repeat(10_000)));
+    assert_eq!(steps.errors, []);
+    let nulls = ends(&canary(&"      -\n".repeat(10_000)));
+    assert_eq!(nulls.more_errors, 10_000 - MAX_ERRORS);
+    let labels = many(10_000, |n| format!("l{n}: a,"));
+    let labels = ends(&rollout(&format!(
+        "  template: {{metadata: {{labels: {{{labels}}}}}}}"
+    )));
+    assert_eq!(labels.errors, []);
+    let metrics = many(5_000, |n| {
+        format!("  - {{name: m{n}, provider: {{web: {{}}}}}}\n")
+    });
+    assert_eq!(ends(&template(&metrics)).errors, []);
+}
+
+#[test]
+fn an_annotation_of_any_size_is_read_or_counted() {
+    let annotated = |notes: &str| {
+        let steps = "      - setWeight: 1\n".repeat(2_000);
+        canary(&steps).replace(
+            "  name: shop\n",
+            &format!("  name: shop\n  annotations:\n    {EXTENSIONS}: |\n{notes}\n"),
+        )
+    };
+    let steps = many(2_000, |n| {
+        format!("        {n}: {{progressDeadline: 5m}}\n")
+    });
+    let notes = format!(
+        "      strategy: {{canary: {{steps: {{{}}}}}}}",
+        steps.replace('\n', ",")
+    );
+    assert_eq!(ends(&annotated(&notes)).errors, []);
+    let unknown = many(10_000, |n| format!("      k{n}: 1\n"));
+    assert_eq!(ends(&annotated(&unknown)).more_errors, 10_000 - MAX_ERRORS);
+    let bomb = bomb(9).replace('\n', "\n      ");
+    let reading = ends(&annotated(&format!("      {bomb}")));
+    assert!(
+        reading.errors[0].message.contains("values once aliases"),
+        "{:?}",
+        reading.errors
+    );
+    let told = many(1_000, |n| {
+        format!("    notifications.argoproj.io/subscribe.{n}: a\n")
+    });
+    let told = rollout("  template: {}").replace(
+        "  name: shop\n",
+        &format!("  name: shop\n  annotations:\n{told}"),
+    );
+    assert_eq!(ends(&told).warnings.len(), MAX_ERRORS);
+}
+
+#[test]
+fn long_lines_and_long_words_are_cut_where_they_are_shown() {
+    let long = "x".repeat(3_000_000);
+    for text in [
+        rollout(&format!("  replicas: {long}")),
+        rollout(&format!("  ? {long}\n  : 1")),
+        format!("kind: {long}\n"),
+        canary(&format!("      - pause: {{duration: {long}}}")),
+        template(&format!(
+            "  - {{name: a, provider: {{web: {{}}}}, successCondition: 1, {}: 2}}",
+            &long[..900]
+        )),
+    ] {
+        for error in read(&[("a.yaml", &text)]).errors {
+            let at = error.position.as_ref().map_or(0, |at| at.text.len());
+            let shown = error.message.len() + error.value.map_or(0, |v| v.len()) + at;
+            assert!(shown < 2_000, "{shown}");
+        }
+    }
+}

@@ -363,3 +363,22 @@ fn an_initial_delay_of_zero_is_none_by_an_argument_as_well() {
         assert_eq!(run.metrics[0].initial_delay, Duration::from_secs(wanted));
     }
 }
+
+#[test]
+fn arguments_stand_in_keys_as_well_and_late_ones_keep_one_spelling() {
+    let mut metric = metric("one");
+    metric.provider = Provider::new(
+        "toy",
+        json!({"query": "{{ args.hash  }}", "body": {"{{args.team}}": {"{{args.hash}}": 1}}}),
+    );
+    let template = AnalysisTemplate::new("t", [metric])
+        .with_arg(ArgSpec::text("team", "web"))
+        .with_arg(ArgSpec::new(
+            "hash",
+            ArgValue::PodTemplateHash(HashOf::Latest),
+        ));
+    let run = run(RolloutAnalysis::new(["t"]), &[template]);
+    let wanted = json!({"query": "{{args.hash}}", "body": {"web": {"{{args.hash}}": 1}}});
+    assert_eq!(run.metrics[0].query, wanted);
+    assert_eq!(run.late_args.len(), 1);
+}
