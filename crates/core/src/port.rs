@@ -22,15 +22,7 @@ pub use self::workload::Workload;
 use crate::fault::{Fault, FaultKind, Retry};
 
 #[cfg(feature = "mock")]
-pub mod mock {
-    //! Mocks of the ports; `changed` is pending for ever unless a test says otherwise.
-    pub use super::notifier::MockNotifier;
-    pub use super::provider::MockMetricProvider;
-    pub use super::router::MockTrafficRouter;
-    pub use super::secrets::MockSecrets;
-    pub use super::store::MockStore;
-    pub use super::workload::MockWorkload;
-}
+pub mod mock;
 
 /// A port could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

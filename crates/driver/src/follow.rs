@@ -1,6 +1,7 @@
 //! One rollout on the driver's loop: from what happens to the next round.
 
-use std::panic::AssertUnwindSafe;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,24 +61,41 @@ struct Course {
     stopping: Option<Timestamp>,
 }
 
+impl Course {
+    /// Whether it is time to leave everything as it is seen: a round might move traffic that
+    /// nobody would watch. An order that was given before is still taken up.
+    fn is_left(&self, round: &Round) -> bool {
+        let now = round.ports().clock.now();
+        self.stopping.is_some_and(|until| until <= now) && !round.has_orders()
+    }
+}
+
 impl Follow {
     pub(crate) async fn run(mut self, mut round: Round, turn: Turn) {
-        let ports = round.ports().clone();
-        let holder = self.holder.clone();
-        self.tell(&round, &turn);
-        let rounds = AssertUnwindSafe(self.rounds(&mut round, turn)).catch_unwind();
-        let ended = {
-            let alive = pin!(stay_alive(&ports, &holder));
-            match select(pin!(rounds), alive).await {
-                Either::Left((Ok(ended), _)) => ended,
-                Either::Left((Err(_), _)) | Either::Right(_) => Ended::Broken,
+        let id = round.id().clone();
+        let driven = AssertUnwindSafe(self.drive(&mut round, turn)).catch_unwind();
+        let ended = driven.await.unwrap_or_else(|_| {
+            error!(rollout = %id, "a port, a policy or a witness panicked; the rollout is left");
+            Ended::Broken
+        });
+        for witness in self.witnesses.iter() {
+            // One that has panicked may do so again, and others drive on this task.
+            let told = catch_unwind(AssertUnwindSafe(|| witness.left(&id)));
+            if told.is_err() {
+                error!(rollout = %id, "a witness panicked");
             }
-        };
-        if ended == Ended::Broken {
-            error!(rollout = %round.id(), "a port or a policy panicked; the rollout is left");
         }
         self.status.send_modify(|status| status.ended = Some(ended));
-        self.witnesses.iter().for_each(|w| w.left(round.id()));
+    }
+
+    async fn drive(&mut self, round: &mut Round, turn: Turn) -> Ended {
+        let (ports, holder) = (round.ports().clone(), self.holder.clone());
+        self.tell(round, &turn);
+        let alive = pin!(stay_alive(&ports, &holder));
+        match select(pin!(self.rounds(round, turn)), alive).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right((never, _)) => match never {},
+        }
     }
 
     async fn rounds(&mut self, round: &mut Round, turn: Turn) -> Ended {
@@ -94,6 +112,10 @@ impl Follow {
                 Next::Command(command) => self.obey(command, round, &mut course),
             }
             self.drain_inbox(round, &mut course);
+            if course.is_left(round) {
+                round.finish().await;
+                return Ended::Stopped;
+            }
             match self.turn(round, &mut course).await {
                 Ok(turn) if self.is_over(&turn, &course) => {
                     round.finish().await;
@@ -185,7 +207,7 @@ impl Follow {
 }
 
 /// Says that the holder is alive, whatever a round is waiting for; never resolves.
-async fn stay_alive(ports: &Ports, holder: &str) {
+async fn stay_alive(ports: &Ports, holder: &str) -> Infallible {
     let clock: &dyn Clock = ports.clock.as_ref();
     loop {
         clock.sleep_until(clock.now() + HEARTBEAT).await;

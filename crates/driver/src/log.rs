@@ -8,7 +8,7 @@ mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -66,6 +66,8 @@ pub struct DecisionLog<W: Write + Send = File> {
 
 struct Inner<W> {
     out: W,
+    /// Whether what was written last has no end.
+    torn: bool,
     plans: BTreeSet<Digest>,
     last: BTreeMap<RolloutId, Last>,
     broken: bool,
@@ -77,13 +79,20 @@ struct Last {
 }
 
 impl DecisionLog<File> {
-    /// A log at the end of a file, which is made when it is not there.
+    /// A log at the end of a file, which is made when it is not there. A line that a crash has cut
+    /// short is left as it is, and the next one begins after it.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn append(path: impl AsRef<Path>) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self::new(file))
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).read(true).open(path)?;
+        let log = if is_torn(&mut file)? {
+            Self::after_a_torn_line(file)
+        } else {
+            Self::new(file)
+        };
+        Ok(log)
     }
 }
 
@@ -92,6 +101,7 @@ impl<W: Write + Send> DecisionLog<W> {
     pub fn new(out: W) -> Self {
         let inner = Inner {
             out,
+            torn: false,
             plans: BTreeSet::new(),
             last: BTreeMap::new(),
             broken: false,
@@ -99,6 +109,15 @@ impl<W: Write + Send> DecisionLog<W> {
         Self {
             inner: Mutex::new(inner),
         }
+    }
+
+    fn after_a_torn_line(out: W) -> Self {
+        let log = Self::new(out);
+        {
+            let mut inner = log.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.torn = true;
+        }
+        log
     }
 
     /// Writes a round, or counts it when it equals the one before.
@@ -127,8 +146,9 @@ impl<W: Write> Inner<W> {
             }
             skipped = last.skipped;
         }
-        if self.plans.insert(turn.plan.digest) {
+        if !self.plans.contains(&turn.plan.digest) {
             self.write(&Line::Plan(Arc::clone(&turn.plan)))?;
+            self.plans.insert(turn.plan.digest);
         }
         self.write(&Line::Round(Record {
             rollout: rollout.clone(),
@@ -145,10 +165,24 @@ impl<W: Write> Inner<W> {
     }
 
     fn write(&mut self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+        let mut text = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
-        self.out.write_all(&text)
+        let written = self.out.write_all(&text);
+        self.torn = written.is_err();
+        written
     }
+}
+
+/// Whether a file ends in the middle of a line.
+fn is_torn(file: &mut File) -> io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 fn says_the_same(one: &Turn, other: &Turn) -> bool {

@@ -14,7 +14,7 @@ use gradatim_core::decision::{Phase, Saved, Summary};
 use gradatim_core::event::{EventId, EventKind};
 use gradatim_core::id::RolloutId;
 use gradatim_core::measurement::RunKey;
-use gradatim_core::plan::StrategyKind;
+use gradatim_core::plan::{Plan, StrategyKind};
 use gradatim_core::state::State;
 use gradatim_core::workload::WorkloadSeen;
 
@@ -30,10 +30,12 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Row {
     strategy: StrategyKind,
+    routers: String,
     phase: Phase,
     summary: Summary,
     replicas: Option<Replicas>,
-    rounds: u64,
+    took: Took,
+    troubled_rounds: u64,
     late: Duration,
     latest: Duration,
     failed_saves: u64,
@@ -87,10 +89,12 @@ impl Row {
     fn new(turn: &Turn) -> Self {
         Self {
             strategy: turn.plan.strategy,
+            routers: String::new(),
             phase: turn.decision.phase,
             summary: turn.decision.summary.clone(),
             replicas: None,
-            rounds: 0,
+            took: Took::default(),
+            troubled_rounds: 0,
             late: Duration::ZERO,
             latest: Duration::ZERO,
             failed_saves: 0,
@@ -109,7 +113,9 @@ impl Row {
         if let Some(workload) = observation.workload.seen() {
             self.replicas = Some(replicas(workload));
         }
-        self.rounds += 1;
+        self.routers = routers(&turn.plan);
+        self.took.note(turn.took);
+        self.troubled_rounds += u64::from(is_troubled(turn));
         self.late += turn.late;
         self.latest = self.latest.max(turn.late);
         self.failing_actions = observation.faults.len();
@@ -151,6 +157,50 @@ impl Row {
     }
 }
 
+/// How long rounds took: a histogram with the bounds of Argo's.
+#[derive(Clone, Copy, Debug, Default)]
+struct Took {
+    /// How many took at most as long as each bound; not cumulative.
+    counts: [u64; Self::BOUNDS.len()],
+    all: u64,
+    sum: Duration,
+}
+
+impl Took {
+    /// In milliseconds.
+    const BOUNDS: [u64; 5] = [10, 150, 250, 500, 1000];
+
+    fn note(&mut self, took: Duration) {
+        let millis = took.as_millis();
+        let place = Self::BOUNDS
+            .iter()
+            .position(|bound| millis <= u128::from(*bound));
+        if let Some(count) = place.and_then(|place| self.counts.get_mut(place)) {
+            *count += 1;
+        }
+        self.all += 1;
+        self.sum += took;
+    }
+}
+
+fn routers(plan: &Plan) -> String {
+    let names: Vec<&str> = plan
+        .routers
+        .iter()
+        .map(|router| router.name.as_str())
+        .collect();
+    names.join(",")
+}
+
+/// Whether something could not be read, saved or done.
+fn is_troubled(turn: &Turn) -> bool {
+    let seen = &turn.observation;
+    matches!(turn.persisted, Persisted::Failed(_))
+        || seen.workload.fault().is_some()
+        || seen.routes.iter().any(|route| route.fault().is_some())
+        || !seen.faults.is_empty()
+}
+
 fn state_after(turn: &Turn) -> Option<&State> {
     let before = match turn.saved.as_ref() {
         Saved::State(state) => Some(state.as_ref()),
@@ -165,5 +215,20 @@ fn replicas(workload: &WorkloadSeen) -> Replicas {
         desired: workload.replicas,
         available: workload.revisions.iter().map(|r| r.available).sum(),
         updated: updated.map_or(0, |revision| revision.pods),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_counted_under_the_first_bound_that_holds_it_and_always_in_all() {
+        let mut took = Took::default();
+        for millis in [0, 10, 11, 1000, 1001] {
+            took.note(Duration::from_millis(millis));
+        }
+        assert_eq!((took.counts, took.all), ([2, 1, 0, 0, 1], 5));
+        assert_eq!(took.sum, Duration::from_millis(2022));
     }
 }

@@ -67,6 +67,11 @@ impl Desk {
         });
     }
 
+    /// Whether no order waits for its answer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The open orders, numbered above everything that the state has taken.
     pub(crate) fn orders(&mut self, saved: &Saved) -> Vec<Order> {
         let taken = match saved {

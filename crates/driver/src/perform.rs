@@ -70,11 +70,12 @@ impl Hands {
         self.failed.iter().map(fault).collect()
     }
 
-    /// The first instant after `now` at which anything is worth another try.
+    /// The first instant at which anything is worth another try, for a round that was decided at
+    /// `now`; what was due before and could not go out waits for something else.
     pub(crate) fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         let failed = self.failed.iter().filter_map(|f| f.backoff.not_before());
         let done = self.done.iter().map(|done| done.until);
-        failed.chain(done).filter(|at| *at > now).min()
+        failed.chain(done).filter(|at| *at >= now).min()
     }
 
     /// Performs what is wanted and not held back, all at once: each is safe by what was seen.
@@ -178,8 +179,13 @@ fn shows_else(action: &Action, before: &Observation, now: &Observation) -> bool 
 impl Stage<'_> {
     async fn perform(&self, action: &Action) -> Effect {
         let workload = &self.ports.workload;
+        if let Action::Route { route, lowers } = action {
+            return self.route(route, *lowers).await;
+        }
+        if let Err(error) = self.still_ours(workload.is_fenced(), false).await {
+            return Effect::Failed(error);
+        }
         let performed = match action {
-            Action::Route { route, lowers } => return self.route(route, *lowers).await,
             Action::Scale {
                 revision,
                 replicas,
@@ -215,7 +221,9 @@ impl Stage<'_> {
         if unread && !lowers {
             return Effect::Waits;
         }
-        if let Err(error) = self.still_ours(lowers).await {
+        let fenced = |router: &Arc<dyn TrafficRouter>| router.capabilities().fenced;
+        let fenced = self.ports.routers.iter().all(fenced);
+        if let Err(error) = self.still_ours(fenced, lowers).await {
             return Effect::Failed(error);
         }
         let written = if lowers {
@@ -261,12 +269,11 @@ impl Stage<'_> {
         .await
     }
 
-    /// A router that does not refuse an older stamp by itself is written only by the owner.
+    /// A port that does not refuse an older stamp by itself is written only by the owner.
     ///
     /// Where that cannot be read, the canary may still be lowered.
-    async fn still_ours(&self, lowers: bool) -> Result<(), PortError> {
-        let fenced = |router: &Arc<dyn TrafficRouter>| router.capabilities().fenced;
-        if self.ports.routers.iter().all(fenced) {
+    async fn still_ours(&self, fenced: bool, lowers: bool) -> Result<(), PortError> {
+        if fenced {
             return Ok(());
         }
         match is_owner(self.ports, self.owner).await {

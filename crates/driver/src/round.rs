@@ -104,6 +104,11 @@ impl Round {
         ticket
     }
 
+    /// Whether an order waits to be taken up or answered.
+    pub(crate) fn has_orders(&self) -> bool {
+        !self.desk.is_empty()
+    }
+
     pub(crate) fn give(&mut self, kind: OrderKind, expects: Expects, answer: Answer) {
         self.desk.give(kind, expects, answer);
     }
@@ -152,6 +157,7 @@ impl Round {
     }
 
     async fn take_turn(&mut self) -> Result<Turn, TurnError> {
+        let began = self.ports.clock.now();
         let owner = self.keeper.own().await?;
         while self.ready().now_or_never().is_some() {}
         let (mut observation, loaded) = self.look(owner.epoch).await;
@@ -186,6 +192,7 @@ impl Round {
             decision,
             persisted,
             late,
+            took: self.ports.clock.now().since(began),
         })
     }
 
@@ -243,7 +250,7 @@ impl Round {
         let due = [
             decision.wake,
             self.eyes.retry_at(),
-            self.hands.retry_at(self.ports.clock.now()),
+            self.hands.retry_at(now),
             self.keeper.retry_at(now),
         ];
         due.into_iter().flatten().min()

@@ -41,6 +41,8 @@ pub struct Turn {
     /// How much later than the previous decision asked for this round came; zero when it came
     /// before, because something had happened.
     pub late: Duration,
+    /// How long the round took, by the clock of its ports.
+    pub took: Duration,
     /// When the decision, or something that failed, asks for the next round by itself; none when
     /// nothing does.
     pub due: Option<Timestamp>,

@@ -9,7 +9,6 @@ use crate::id::RolloutId;
 /// The rules:
 /// 1. An event is told once for its id: telling it again is no error and changes nothing.
 /// 2. A call that fails has told nothing that the next call would not tell.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Tells one event of a rollout.

@@ -19,7 +19,6 @@ use crate::time::Timestamp;
 /// 8. Labels and times of samples are kept.
 /// 9. A handle has at most 256 bytes; `terminate` ends what runs, and what is unknown or over is
 ///    no error.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MetricProvider: Send + Sync {
     /// Whether it can answer for instants in the past.

@@ -24,7 +24,6 @@ use crate::stamp::Stamp;
 ///    change.
 /// 10. A missing object is an error of `observe`, not an empty part, and `probe`, which writes
 ///     nothing, names it.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TrafficRouter: Send + Sync {
     /// What it can do.

@@ -30,7 +30,6 @@ impl fmt::Debug for Secret {
 ///
 /// The rules:
 /// 1. A secret that is not there is an error of kind `NotFound` that names it, not its value.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Secrets: Send + Sync {
     /// The value of one key of one secret.

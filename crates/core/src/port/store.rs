@@ -53,7 +53,6 @@ pub struct MailboxOrder {
 ///    pending again, one that is not acknowledged stays pending.
 /// 8. `take` by another holder while the owner's heartbeat is fresh is an error of kind
 ///    [`Forbidden`](crate::fault::FaultKind::Forbidden), unless `force` says otherwise.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Store: Send + Sync {
     /// What is saved.

@@ -20,7 +20,6 @@ use crate::workload::WorkloadSeen;
 ///    down at once; called again until none is left, it comes to an end.
 /// 8. `undo` makes the revision the wanted one; a workload that cannot says so with an error of
 ///    kind `Invalid`.
-#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait Workload: Send + Sync {
     /// Whether it refuses an older stamp by itself. Where it does not, a driver makes sure that

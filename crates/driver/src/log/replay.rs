@@ -19,7 +19,7 @@ pub enum ReplayError {
     /// It cannot be read.
     #[error("the log cannot be read")]
     Read(#[from] io::Error),
-    /// A line is none of a decision log; the last one may be torn.
+    /// A line is none of a decision log, nor the beginning of one.
     #[error("line {line} is none of a decision log")]
     Malformed {
         /// The line's number, from 1.
@@ -65,7 +65,7 @@ pub struct ReplayReport {
     pub rollouts: u64,
     /// Plans in the log.
     pub plans: u64,
-    /// Whether the last line was cut short by a crash; it is left out.
+    /// Whether a line was cut short by a crash or a full disk; it is left out.
     pub torn: bool,
     /// Rounds that are decided otherwise now.
     pub differences: Vec<Difference>,
@@ -77,12 +77,10 @@ pub struct ReplayReport {
 /// When the log cannot be read or makes no sense.
 pub fn replay(reader: impl BufRead, policy: &dyn Policy) -> Result<ReplayReport, ReplayError> {
     let mut player = Player::default();
-    let mut lines = reader.lines().enumerate().peekable();
-    while let Some((index, text)) = lines.next() {
-        let (line, text) = (index + 1, text?);
-        match serde_json::from_str(&text) {
+    for (text, line) in reader.split(b'\n').zip(1..) {
+        match serde_json::from_slice(&text?) {
             Ok(parsed) => player.play(line, parsed, policy)?,
-            Err(source) if source.is_eof() && lines.peek().is_none() => player.report.torn = true,
+            Err(source) if source.is_eof() => player.report.torn = true,
             Err(source) => return Err(ReplayError::Malformed { line, source }),
         }
     }

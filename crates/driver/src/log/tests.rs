@@ -68,6 +68,50 @@ async fn a_last_line_cut_short_by_a_crash_is_left_out_and_any_other_is_an_error(
 }
 
 #[tokio::test]
+async fn a_log_goes_on_after_a_crash_and_after_a_write_that_failed() {
+    /// Takes half of the third write and none of the rest of it.
+    #[derive(Default)]
+    struct Full {
+        text: Vec<u8>,
+        writes: u32,
+    }
+    impl std::io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.writes += 1;
+            match self.writes {
+                3 => self.text.write(&bytes[..bytes.len() / 2]),
+                4 => Err(std::io::ErrorKind::StorageFull.into()),
+                _ => self.text.write(bytes),
+            }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = DecisionLog::new(Full::default());
+    let lines = [saving(), flight(), rest()];
+    let ports = Ports::new(Arc::new(workload()), Arc::new(MemoryStore::new()))
+        .policy(Arc::new(Script::new(lines)));
+    let mut round = Round::new("shop", Plan::rolling_update("shop"), ports);
+    for fails in [false, true, false] {
+        let turn = round.turn().await.unwrap();
+        assert_eq!(log.record(round.id(), &turn).is_err(), fails);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), log.into_inner().text).unwrap();
+    let whole = std::fs::read(file.path()).unwrap();
+    let cut = whole.len() - 20;
+    std::fs::write(file.path(), &whole[..cut]).unwrap();
+    let log = DecisionLog::append(file.path()).unwrap();
+    let turn = round.turn().await.unwrap();
+    log.record(round.id(), &turn).unwrap();
+    let text = std::fs::read(file.path()).unwrap();
+    let report = replay(text.as_slice(), &Script::new([saving(), rest()])).unwrap();
+    assert!(report.torn);
+    assert_eq!((report.rounds, report.differences.len()), (2, 0));
+}
+
+#[tokio::test]
 async fn the_real_policy_decides_its_own_log_again_to_the_letter() {
     use gradatim_core::policy::Standard;
     let log = DecisionLog::new(Vec::new());

@@ -8,7 +8,7 @@ use gradatim_core::id::RolloutId;
 use gradatim_core::measurement::RunKey;
 use gradatim_core::plan::StrategyKind;
 
-use super::Row;
+use super::{Row, Took};
 
 type Rows = BTreeMap<RolloutId, Row>;
 /// Labels beyond the rollout's own, and a value.
@@ -36,10 +36,11 @@ impl Page<'_> {
         self.family(
             "rollout_info",
             "gauge",
-            "Strategy and phase of a rollout.",
+            "Strategy, routers and phase of a rollout.",
             |row| {
                 let labels = [
                     ("strategy", strategy(row.strategy).to_owned()),
+                    ("traffic_router", row.routers.clone()),
                     ("phase", row.phase.to_string()),
                 ];
                 vec![(labels.to_vec(), 1.0)]
@@ -68,6 +69,13 @@ impl Page<'_> {
             "gauge",
             "Pods of the wanted version.",
             |row| one(replicas(row).map(|r| r.updated)),
+        );
+        self.rounds();
+        self.family(
+            "rollout_reconcile_error",
+            "counter",
+            "Rounds in which something could not be read, saved or done.",
+            |row| one(Some(row.troubled_rounds)),
         );
         self.family(
             "rollout_events_total",
@@ -152,9 +160,6 @@ impl Page<'_> {
 
     /// What the driver did for it.
     fn work(&mut self) {
-        self.family("gradatim_rounds_total", "counter", "Rounds.", |row| {
-            one(Some(row.rounds))
-        });
         self.family(
             "gradatim_lateness_seconds_total",
             "counter",
@@ -181,6 +186,30 @@ impl Page<'_> {
         );
     }
 
+    /// How long rounds took, which are Argo's reconciliations.
+    fn rounds(&mut self) {
+        let name = "rollout_reconcile";
+        self.head(name, "histogram", "How long rounds took, in seconds.");
+        for (id, row) in self.rows {
+            let mut count = 0;
+            for (bound, more) in Took::BOUNDS.iter().zip(row.took.counts) {
+                count += more;
+                let bound = (*bound as f64 / 1000.0).to_string();
+                self.sample(
+                    "rollout_reconcile_bucket",
+                    id,
+                    vec![("le", bound)],
+                    count as f64,
+                );
+            }
+            let (all, sum) = (row.took.all as f64, row.took.sum.as_secs_f64());
+            let bound = vec![("le", "+Inf".to_owned())];
+            self.sample("rollout_reconcile_bucket", id, bound, all);
+            self.sample("rollout_reconcile_sum", id, Vec::new(), sum);
+            self.sample("rollout_reconcile_count", id, Vec::new(), all);
+        }
+    }
+
     fn family(
         &mut self,
         name: &str,
@@ -188,20 +217,34 @@ impl Page<'_> {
         help: &str,
         samples: impl Fn(&Row) -> Vec<Sample>,
     ) {
-        self.line(format_args!("# HELP {name} {help}"));
-        self.line(format_args!("# TYPE {name} {kind}"));
+        self.head(name, kind, help);
         for (id, row) in self.rows {
-            let (namespace, rollout) = id.as_str().split_once('/').unwrap_or(("", id.as_str()));
             for (labels, value) in samples(row) {
-                let own = [
-                    ("namespace", namespace.to_owned()),
-                    ("name", rollout.to_owned()),
-                ];
-                let all = own.into_iter().chain(labels);
-                let all: Vec<String> = all.map(|(key, value)| label(key, &value)).collect();
-                self.line(format_args!("{name}{{{}}} {value}", all.join(",")));
+                self.sample(name, id, labels, value);
             }
         }
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn sample(
+        &mut self,
+        name: &str,
+        id: &RolloutId,
+        labels: Vec<(&'static str, String)>,
+        value: f64,
+    ) {
+        let (namespace, rollout) = id.as_str().split_once('/').unwrap_or(("", id.as_str()));
+        let own = [
+            ("namespace", namespace.to_owned()),
+            ("name", rollout.to_owned()),
+        ];
+        let all = own.into_iter().chain(labels);
+        let all: Vec<String> = all.map(|(key, value)| label(key, &value)).collect();
+        self.line(format_args!("{name}{{{}}} {value}", all.join(",")));
     }
 
     fn line(&mut self, line: impl Display) {

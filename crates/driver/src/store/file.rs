@@ -135,7 +135,9 @@ impl FileStore {
 
     fn is_alive(&self, holder: &str) -> bool {
         let beat: Option<Timestamp> = self.shared.disk.read(Area::Holders, holder).ok().flatten();
-        beat.is_some_and(|beat| wall().since(beat) <= EXPIRY)
+        let now = wall();
+        // A beat far ahead is one of a clock that was set back since, not a sign of life.
+        beat.is_some_and(|beat| now.since(beat) <= EXPIRY && beat.since(now) <= EXPIRY)
     }
 
     /// Writes a heartbeat, unless one of this process is still fresh.

@@ -201,6 +201,21 @@ async fn an_action_that_succeeded_is_held_back_until_something_else_is_seen() {
     assert_eq!(applied.load(Ordering::Relaxed), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_conflict_of_a_write_is_answered_by_looking_again_at_once_and_then_with_patience() {
+    let mut router = router();
+    router
+        .expect_apply()
+        .returning(|_| Err(PortError::new(FaultKind::Conflict, "409")));
+    let script = Script::new([wanting(vec![route(20, 1, false)])]);
+    let mut round = round(&script, MemoryStore::new(), vec![router]);
+    let first = turn(&mut round).await;
+    assert_eq!(first.come_back, first.now);
+    let second = turn(&mut round).await;
+    let patience = second.come_back.since(second.now);
+    assert_eq!(patience, Duration::from_secs(2));
+}
+
 /// Answers nothing, ever.
 struct Hanging;
 

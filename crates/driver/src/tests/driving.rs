@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use gradatim_core::decision::{Decision, Phase, Saved};
 use gradatim_core::event::{Event, EventId, EventKind};
 use gradatim_core::fault::FaultKind;
-use gradatim_core::id::RevisionId;
+use gradatim_core::id::{RevisionId, RolloutId};
 use gradatim_core::observation::Observation;
 use gradatim_core::order::{Acknowledgement, Expects, OrderKind};
 use gradatim_core::plan::{Plan, RouterPlan};
@@ -23,7 +23,7 @@ use crate::log::DecisionLog;
 use crate::metrics::Metrics;
 use crate::store::MemoryStore;
 use crate::testing::{Script, flight, rest, seen_workload};
-use crate::{Driver, Outcome, Ports, Release, StartError, TurnError};
+use crate::{Driver, Outcome, Ports, Release, StartError, Turn, TurnError, Witness};
 
 /// A workload whose wanted version a test moves.
 #[derive(Default)]
@@ -235,6 +235,19 @@ async fn stopping_leaves_the_route_and_aborting_on_exit_takes_it_back_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn stopping_takes_no_round_that_could_move_traffic_unwatched() {
+    let (driver, servers) = (Driver::new(), Arc::new(Servers::default()));
+    servers.want("stuck");
+    let policy = Simple::default();
+    let left = start(&driver, ports(&servers, policy.clone())).await;
+    left.stop().await;
+    let other = start(&driver, ports(&servers, policy.clone())).await;
+    driver.shut_down().await;
+    assert_eq!(other.outcome().await, Outcome::Stopped);
+    assert_eq!(policy.rounds(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_driver_taking_over_ends_a_release_as_lost() {
     let (old, new) = (
         Driver::new(),
@@ -276,6 +289,26 @@ async fn a_policy_that_panics_breaks_its_own_rollout_and_no_other() {
     let (driver, servers) = (Driver::new(), Arc::new(Servers::default()));
     let broken = start(&driver, ports(&servers, Panics(Mutex::new(0)))).await;
     let whole = start(&driver, ports(&servers, Simple::default())).await;
+    assert_eq!(broken.outcome().await, Outcome::Broken);
+    assert!(matches!(whole.outcome().await, Outcome::Promoted { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_witness_that_panics_breaks_its_own_rollout_and_no_other() {
+    struct Panics;
+    impl Witness for Panics {
+        fn turned(&self, rollout: &RolloutId, _: &Turn) {
+            assert_ne!(rollout.as_str(), "broken", "on purpose");
+        }
+        fn left(&self, rollout: &RolloutId) {
+            assert_ne!(rollout.as_str(), "broken", "on purpose");
+        }
+    }
+    let driver = Driver::builder().witness(Arc::new(Panics)).build();
+    let servers = Arc::new(Servers::default());
+    let ports = || ports(&servers, Simple::default());
+    let broken = driver.start("broken", plan(), ports()).await.unwrap();
+    let whole = driver.start("whole", plan(), ports()).await.unwrap();
     assert_eq!(broken.outcome().await, Outcome::Broken);
     assert!(matches!(whole.outcome().await, Outcome::Promoted { .. }));
 }
@@ -333,7 +366,11 @@ async fn witnesses_hear_of_every_round_and_events_are_told_beside_the_loop() {
         )
     );
     assert!(
-        page.contains(r#"gradatim_rounds_total{namespace="",name="shop"} 2"#),
+        page.contains(r#"rollout_reconcile_bucket{namespace="",name="shop",le="0.01"} 2"#),
+        "{page}"
+    );
+    assert!(
+        page.contains(r#"rollout_reconcile_count{namespace="",name="shop"} 2"#),
         "{page}"
     );
     release.stop().await;

@@ -147,6 +147,24 @@ async fn a_router_without_a_fence_is_not_written_by_a_driver_that_was_replaced()
 }
 
 #[tokio::test]
+async fn a_workload_without_a_fence_is_not_scaled_by_a_driver_that_was_replaced() {
+    // The mock of the workload panics when it is scaled, and says that it is not fenced.
+    let scale = Decision {
+        actions: vec![Action::Scale {
+            revision: "v2".into(),
+            replicas: 5,
+            stamp: Stamp::default(),
+        }],
+        ..flight()
+    };
+    let (script, store) = (Script::new([flight(), scale]), MemoryStore::new());
+    let mut old = round(ports(&script, &store), "old");
+    old.turn().await.unwrap();
+    store.take("new", 0, true).await.unwrap();
+    assert!(matches!(old.turn().await, Err(TurnError::Lost(_))));
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_read_is_an_unreadable_state_and_not_a_silence() {
     let mut store = gradatim_core::port::mock::MockStore::new();
     store.expect_take().returning(|holder, _, _| {
