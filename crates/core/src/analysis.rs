@@ -10,6 +10,7 @@
 //! when its failures are *more* than `failureLimit`.
 
 mod assess;
+pub mod judge;
 mod machine;
 mod plan;
 mod state;

@@ -1,0 +1,30 @@
+//! A judge that compares canary and stable within each scrape and is right however often it looks.
+//!
+//! It counts events (failed requests, requests slower than a bound) on both sides in the same
+//! seconds. [`Evidence`] grows when the canary has more of them than its share of the traffic; a
+//! rollback at 1/α takes back at most α of all good releases, whenever and however often one
+//! looks. [`Assurance`] is the same proof the other way round, [`Likelihood`] gives the range that
+//! people read, [`Noise`] makes both honest where requests are not independent, [`WarmUp`] lets
+//! pods be young, and [`preflight`] says beforehand what can be seen at all.
+//!
+//! Pure functions on counts: no clock, no randomness, the same verdict for the same counts on any
+//! machine.
+
+mod evidence;
+mod likelihood;
+mod noise;
+pub mod preflight;
+pub mod quantile;
+mod scrape;
+mod sum;
+mod warm_up;
+
+pub use self::evidence::{Evidence, RATIOS, RESERVE};
+pub use self::likelihood::{Assurance, Likelihood};
+pub use self::noise::{BLOCK_SECONDS, Noise};
+pub use self::scrape::{Count, Scrape};
+pub use self::sum::Sum;
+pub use self::warm_up::{Curve, WarmUp};
+
+#[cfg(test)]
+mod tests;
