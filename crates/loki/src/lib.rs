@@ -1,4 +1,4 @@
-//! Loki as a [`MetricProvider`](gradatim_core::port::MetricProvider) of
+//! Loki as a [`MetricProvider`] of
 //! [gradatim](https://crates.io/crates/gradatim).
 //!
 //! A manifest says `provider.loki`, an extension of Argo Rollouts' format, which has no provider

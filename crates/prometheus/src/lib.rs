@@ -1,4 +1,4 @@
-//! Prometheus as a [`MetricProvider`](gradatim_core::port::MetricProvider) of
+//! Prometheus as a [`MetricProvider`] of
 //! [gradatim](https://crates.io/crates/gradatim).
 //!
 //! A manifest says `provider.prometheus` as it does for Argo Rollouts: `address`, `query`,
