@@ -149,11 +149,11 @@ pub async fn applying_twice_is_applying_once<B: Bench>(bench: &B) -> Check {
     let mut scene = Scene::set(bench).await?;
     let route = scene.route(scene.low());
     scene.apply(&route).await?;
-    let (seen, writes) = (scene.seen().await?, bench.writes(&scene.world).await);
+    let (seen, writes) = (scene.written().await?, bench.writes(&scene.world).await);
     bench.pass(&scene.world, Duration::from_secs(60)).await;
     scene.apply(&route).await?;
     same(
-        scene.seen().await?,
+        scene.written().await?,
         seen.clone(),
         "read after the second `apply`",
     )?;
@@ -163,7 +163,7 @@ pub async fn applying_twice_is_applying_once<B: Bench>(bench: &B) -> Check {
     )?;
     bench.settle(&scene.world).await;
     same(
-        scene.seen().await?,
+        scene.written().await?,
         seen,
         "read after another process applied it again",
     )?;

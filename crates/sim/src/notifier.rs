@@ -17,10 +17,11 @@ pub(crate) struct SimNotifier {
 
 #[async_trait]
 impl Notifier for SimNotifier {
-    async fn tell(&self, _: &RolloutId, event: &Event) -> Result<(), PortError> {
+    async fn tell(&self, rollout: &RolloutId, event: &Event) -> Result<(), PortError> {
         let look = |world: &mut World, _| {
-            if !world.told.iter().any(|told| told.id == event.id) {
-                world.told.push(event.clone());
+            let known = |(of, told): &(RolloutId, Event)| of == rollout && told.id == event.id;
+            if !world.told.iter().any(known) {
+                world.told.push((rollout.clone(), event.clone()));
             }
             Ok(())
         };

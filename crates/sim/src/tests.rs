@@ -1,5 +1,6 @@
 //! Whole simulations: a file for each subject.
 
+mod conformance;
 mod delivery;
 
 use std::time::Duration;

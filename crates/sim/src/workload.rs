@@ -19,6 +19,10 @@ pub(crate) struct SimWorkload {
 
 #[async_trait]
 impl Workload for SimWorkload {
+    fn is_fenced(&self) -> bool {
+        true
+    }
+
     async fn observe(&self) -> Result<WorkloadSeen, PortError> {
         let look = |world: &mut crate::World, mishap| match mishap {
             Some(Mishap::StaleRead(age)) => Ok(world.workload_before(age)),

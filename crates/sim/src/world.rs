@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use gradatim_core::event::Event;
 use gradatim_core::fault::FaultKind;
-use gradatim_core::id::RevisionId;
+use gradatim_core::id::{RevisionId, RolloutId};
 use gradatim_core::plan::Plan;
 use gradatim_core::port::PortError;
 use gradatim_core::route::Split;
@@ -72,7 +72,7 @@ pub struct World {
     /// What the workload was, for those who are shown the past.
     pub(crate) past: Vec<(Timestamp, WorkloadSeen)>,
     /// Events that the notifier was told.
-    pub(crate) told: Vec<Event>,
+    pub(crate) told: Vec<(RolloutId, Event)>,
     /// The drivers by their holder's names, and whether each is alive.
     pub(crate) drivers: Vec<(String, bool)>,
     /// Whether anything that a port can show has changed since the last look.

@@ -162,6 +162,16 @@ impl<'a, B: Bench> Scene<'a, B> {
         done(self.router.observe().await, "`observe`")
     }
 
+    /// The same without what changes by itself: how many endpoints are ready.
+    pub(super) async fn written(&self) -> Result<RouteSeen, Unkept> {
+        let mut seen = self.seen().await?;
+        let bound = seen.bind.iter_mut().flat_map(|bind| &mut bind.values);
+        for slot in bound.flat_map(|slots| slots.values_mut()) {
+            slot.ready_endpoints = None;
+        }
+        Ok(seen)
+    }
+
     /// Both processes read the parts of a route that the router carries.
     pub(super) async fn reads(&self, route: &Route, when: &str) -> Check {
         for router in [&self.router, &self.other] {
