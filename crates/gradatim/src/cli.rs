@@ -21,9 +21,11 @@
 //! assert!(String::from_utf8(err).unwrap().contains("setWeight is 0 to 100"));
 //! ```
 
+mod backends;
 mod diagnostics;
 mod explain;
 mod failure;
+mod gate;
 mod input;
 mod io;
 mod look;
@@ -77,12 +79,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Explain),
+    Gate(gate::Gate),
 }
 
 impl Command {
     fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         match self {
             Self::Explain(command) => command.run(io),
+            Self::Gate(command) => command.run(io),
         }
     }
 }

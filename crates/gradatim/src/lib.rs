@@ -105,6 +105,8 @@
 //! | `yaml` | reads Argo Rollouts' manifests as they are, every error with line and column | yes |
 //! | `driver` | turns rollouts on tokio: `Driver`, `Release`, stores, decision log, metrics | yes |
 //! | `sim` | a world with virtual time, to try a release, a router or a policy in | |
+//! | `prometheus`, `loki` | metric providers on PromQL and LogQL | |
+//! | `web` | any JSON endpoint, any command, webhook gates and notifications | |
 //! | `cli` | the binary `gradatim`, and its command line as a function | |
 //!
 //! [`TrafficRouter`]: port::TrafficRouter
@@ -120,9 +122,18 @@ pub use gradatim_driver as driver;
 #[cfg(feature = "driver")]
 #[doc(no_inline)]
 pub use gradatim_driver::{Driver, Outcome, Ports, Release, Round};
+#[cfg(feature = "loki")]
+#[doc(no_inline)]
+pub use gradatim_loki as loki;
+#[cfg(feature = "prometheus")]
+#[doc(no_inline)]
+pub use gradatim_prometheus as prometheus;
 #[cfg(feature = "sim")]
 #[doc(no_inline)]
 pub use gradatim_sim as sim;
+#[cfg(feature = "web")]
+#[doc(no_inline)]
+pub use gradatim_web as web;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -78,7 +78,8 @@ impl Files {
         Ok(check(self.read(io)?, registry))
     }
 
-    fn read(&self, io: &mut Io<'_>) -> Result<Reading, Failure> {
+    /// Reads everything, and compiles nothing.
+    pub(super) fn read(&self, io: &mut Io<'_>) -> Result<Reading, Failure> {
         let mut known = BTreeSet::new();
         let mut files = Vec::new();
         for path in &self.files {
@@ -167,14 +168,16 @@ fn check(reading: Reading, registry: &Registry) -> Result<Input, Wrong> {
     }
 }
 
-fn error(error: &CompileError, sources: &SourceMap) -> Diagnostic {
+/// An error with its position.
+pub(super) fn error(error: &CompileError, sources: &SourceMap) -> Diagnostic {
     let mut diagnostic = sources.diagnose(&field(&error.object, &error.path), &error.message);
     diagnostic.value.clone_from(&error.value);
     diagnostic.help.clone_from(&error.help);
     diagnostic
 }
 
-fn warning(warning: &Warning, sources: &SourceMap) -> Diagnostic {
+/// A warning with its position.
+pub(super) fn warning(warning: &Warning, sources: &SourceMap) -> Diagnostic {
     let mut diagnostic = sources.diagnose(&field(&warning.object, &warning.path), &warning.message);
     diagnostic.value.clone_from(&warning.value);
     diagnostic.help.clone_from(&warning.help);

@@ -1,0 +1,292 @@
+//! The table that fills while an analysis is measured.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan, MetricState};
+use gradatim_core::id::MetricName;
+use gradatim_core::measurement::{Measurement, Outcome, Reading};
+use gradatim_core::number::Number;
+use gradatim_core::time::Timestamp;
+use gradatim_driver::AnalysisRun;
+use serde_json::json;
+
+use super::super::look::Tone;
+use super::super::table::{Side, Table};
+use super::super::{Io, Output, text};
+
+/// What is shown of a run: anew on a terminal, line by line elsewhere.
+pub(super) struct Board {
+    json: bool,
+    last: BTreeMap<MetricName, String>,
+    /// How many lines stand on the terminal that are to be drawn anew.
+    drawn: usize,
+    /// When the newest measurement arrived.
+    latest: Timestamp,
+}
+
+impl Board {
+    pub(super) fn new(json: bool) -> Self {
+        Self {
+            json,
+            last: BTreeMap::new(),
+            drawn: 0,
+            latest: Timestamp::ZERO,
+        }
+    }
+
+    /// The table as it is, where it can be drawn anew.
+    pub(super) fn show(&mut self, run: &AnalysisRun, io: &mut Io<'_>) -> io::Result<()> {
+        if self.json || !io.err.look().redraw {
+            return Ok(());
+        }
+        self.clear(io)?;
+        let mut lines = Vec::new();
+        let mut output = Output::new(&mut lines, io.err.look());
+        self.table(run, &mut output)?;
+        output.flush()?;
+        self.drawn = lines.iter().filter(|byte| **byte == b'\n').count();
+        io.err.write_all(&lines)?;
+        io.err.flush()
+    }
+
+    /// Takes what was drawn off the terminal.
+    pub(super) fn clear(&mut self, io: &mut Io<'_>) -> io::Result<()> {
+        if self.drawn > 0 {
+            write!(io.err, "\x1b[{}A\x1b[J", self.drawn)?;
+            io.err.flush()?;
+        }
+        self.drawn = 0;
+        Ok(())
+    }
+
+    /// What the last step measured.
+    pub(super) fn measured(&mut self, run: &AnalysisRun, io: &mut Io<'_>) -> io::Result<()> {
+        let began = run.state().started_at;
+        for measurement in run.measured() {
+            self.latest = self.latest.max(measurement.at);
+            let name = &measurement.id.metric;
+            let state = run
+                .state()
+                .metrics
+                .iter()
+                .find(|metric| metric.name == *name);
+            let (Some(state), Some(value)) = (state, value(measurement)) else {
+                continue;
+            };
+            self.last.insert(name.clone(), value.clone());
+            let after = text_of(measurement.at.since(began));
+            match (self.json, io.err.look().redraw) {
+                (true, _) => self.line_of_data(measurement, state, &value, &mut io.out)?,
+                (false, false) => {
+                    let said = text::clean(&state.last).into_owned();
+                    writeln!(io.err, "{after:>6}  {name}  {value}  {said}")?;
+                    io.err.flush()?;
+                }
+                (false, true) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn line_of_data(
+        &self,
+        measurement: &Measurement,
+        state: &MetricState,
+        value: &str,
+        out: &mut Output<'_>,
+    ) -> io::Result<()> {
+        let line = json!({
+            "at": measurement.at.to_string(),
+            "metric": state.name,
+            "value": value,
+            "why": state.last,
+            "phase": state.phase,
+            "successful": state.successful,
+            "failed": state.failed,
+            "inconclusive": state.inconclusive,
+            "error": state.error,
+        });
+        writeln!(out, "{line}")?;
+        out.flush()
+    }
+
+    /// The table as it ended, and the verdict.
+    pub(super) fn end(&mut self, run: &AnalysisRun, io: &mut Io<'_>) -> io::Result<()> {
+        self.clear(io)?;
+        let state = run.state();
+        let took = self.latest.since(state.started_at);
+        if self.json {
+            let verdict = json!({
+                "verdict": state.phase,
+                "message": state.message,
+                "seconds": took.as_secs_f64(),
+            });
+            return writeln!(io.out, "{verdict}");
+        }
+        self.table(run, &mut io.out)?;
+        let (tone, word) = verdict(state.phase);
+        let look = io.out.look();
+        let took = text_of(took);
+        write!(io.out, "{} in {took}", look.paint(tone, word))?;
+        match state.message.as_str() {
+            "" => writeln!(io.out, "."),
+            message => writeln!(io.out, ": {}", text::clean(message)),
+        }
+    }
+
+    fn table(&self, run: &AnalysisRun, out: &mut Output<'_>) -> io::Result<()> {
+        let mut table = Table::new();
+        table.column("metric", Side::Left);
+        for head in ["last", "measured", "ok", "failed", "error"] {
+            table.column(head, Side::Right);
+        }
+        table.column("verdict", Side::Left);
+        let plans = run.plan().metrics.iter();
+        for (plan, state) in plans.zip(&run.state().metrics) {
+            table.row(self.row(plan, state, run));
+        }
+        table.write(out)
+    }
+
+    fn row(&self, plan: &MetricPlan, state: &MetricState, run: &AnalysisRun) -> Vec<String> {
+        let last = self.last.get(&plan.name).map_or("–", String::as_str);
+        let measured = match plan.count {
+            Some(count) => format!("{} of {count}", state.count),
+            None => state.count.to_string(),
+        };
+        let name = match plan.dry_run {
+            true => format!("{} (dry run)", plan.name),
+            false => plan.name.to_string(),
+        };
+        vec![
+            text::clean(&name).into_owned(),
+            text::clean(last).into_owned(),
+            measured,
+            state.successful.to_string(),
+            state.failed.to_string(),
+            state.error.to_string(),
+            self.said(plan, state, run),
+        ]
+    }
+
+    /// The verdict in words, with what comes next.
+    fn said(&self, plan: &MetricPlan, state: &MetricState, run: &AnalysisRun) -> String {
+        let wanted = wanted(plan);
+        let said = match state.phase {
+            AnalysisPhase::Successful if was_cut_short(plan, state) => {
+                "not decided before the run ended".to_owned()
+            }
+            AnalysisPhase::Successful => format!("passed{wanted}"),
+            AnalysisPhase::Failed => format!("failed: {}", state.last),
+            AnalysisPhase::Inconclusive => format!("undecided: {}", state.last),
+            AnalysisPhase::Error => format!("could not be measured: {}", state.last),
+            AnalysisPhase::Pending => format!("not measured yet{wanted}"),
+            AnalysisPhase::Running => {
+                let next = run.next_at().map(|at| at.since(self.latest).as_secs());
+                let next = next.map_or_else(String::new, |wait| format!(", next in {wait} s"));
+                let last = if state.last.is_empty() {
+                    "being measured"
+                } else {
+                    &state.last
+                };
+                format!("{last}{next}")
+            }
+        };
+        text::clean(&said).into_owned()
+    }
+}
+
+/// Whether a metric counts as passed only because another one ended the run, as in Argo.
+fn was_cut_short(plan: &MetricPlan, state: &MetricState) -> bool {
+    let in_a_row = plan.consecutive_success_limit;
+    let enough = in_a_row.is_some_and(|limit| state.consecutive_success >= limit);
+    plan.count.is_some_and(|count| state.count < count) && !enough
+}
+
+fn wanted(plan: &MetricPlan) -> String {
+    match (&plan.success, &plan.failure) {
+        (Some(success), _) => format!(", {success}"),
+        (None, Some(failure)) => format!(", not {failure}"),
+        (None, None) => String::new(),
+    }
+}
+
+fn verdict(phase: AnalysisPhase) -> (Tone, &'static str) {
+    match phase {
+        AnalysisPhase::Successful => (Tone::Good, "passed"),
+        AnalysisPhase::Failed => (Tone::Bad, "failed"),
+        AnalysisPhase::Inconclusive => (Tone::Waiting, "undecided"),
+        _ => (Tone::Waiting, "could not be measured"),
+    }
+}
+
+/// What a measurement gave, short enough for a cell; none while it runs on.
+fn value(measurement: &Measurement) -> Option<String> {
+    let reading = match &measurement.outcome {
+        Outcome::Done { reading, .. } => reading,
+        Outcome::Failed(_) => return Some("–".to_owned()),
+        Outcome::Running { .. } => return None,
+    };
+    Some(match reading {
+        Reading::Number(number) => short(*number),
+        Reading::Series(series) => {
+            let mut values = series.iter().flat_map(|series| &series.samples);
+            match (values.next(), values.count()) {
+                (None, _) => "no data".to_owned(),
+                (Some(only), 0) => short(only.value),
+                (Some(first), more) => format!("{} +{more}", short(first.value)),
+            }
+        }
+        Reading::Json(json) => json.to_string().chars().take(24).collect(),
+        Reading::Work { phase, .. } => format!("{phase:?}").to_lowercase(),
+        Reading::Gate(state) => format!("{state:?}").to_lowercase(),
+        _ => "counters".to_owned(),
+    })
+}
+
+/// Four digits are enough for a person.
+fn short(number: Number) -> String {
+    let value = number.get();
+    if !value.is_finite() || value == 0.0 {
+        return number.to_string();
+    }
+    let digits = value.abs().log10().floor();
+    if !(-5.0..9.0).contains(&digits) {
+        return format!("{value:.3e}");
+    }
+    let places = (3.0 - digits).clamp(0.0, 8.0) as usize;
+    let text = format!("{value:.places$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// `m:ss`.
+fn text_of(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_long_as_a_person_reads_them() {
+        for (value, text) in [
+            (0.997_312, "0.9973"),
+            (0.95, "0.95"),
+            (12_345.678, "12346"),
+            (0.000_123_456, "0.0001235"),
+            (1e-9, "1.000e-9"),
+            (0.0, "0"),
+            (f64::NAN, "NaN"),
+            (-1.5, "-1.5"),
+        ] {
+            assert_eq!(short(Number::new(value)), text);
+        }
+    }
+}
