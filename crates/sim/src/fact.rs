@@ -9,7 +9,6 @@ use gradatim_core::id::{MetricName, RevisionId};
 use gradatim_core::measurement::{Reading, RunKey};
 use gradatim_core::reason::Reason;
 use gradatim_core::route::{Bindings, Split};
-use gradatim_core::time::Timestamp;
 use serde::Serialize;
 
 /// Something that happened.
@@ -108,8 +107,8 @@ pub enum What {
     Waits {
         /// For what.
         reason: Reason,
-        /// Until when at the latest.
-        until: Option<Timestamp>,
+        /// Its end or deadline, since the start of the simulation.
+        until: Option<Duration>,
     },
     /// The phase or its message changed.
     Phase {

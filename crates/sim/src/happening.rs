@@ -51,6 +51,10 @@ pub enum Happening {
     },
     /// So many pods of a revision are lost, and made anew.
     LosePods(String, u32),
+    /// So many pods may exist at once from now on; as many as wanted when absent.
+    Room(Option<u32>),
+    /// Routers' data planes follow so long after a write from now on.
+    RouterLag(Duration),
     /// Something breaks.
     Break(Fault),
     /// Everything that broke works again.
@@ -100,6 +104,9 @@ impl fmt::Display for Happening {
             }
             Self::Wipe { router } => write!(f, "a stranger empties router {router}"),
             Self::LosePods(name, count) => write!(f, "{name} loses {count} pods"),
+            Self::Room(Some(room)) => write!(f, "there is room for {room} pods"),
+            Self::Room(None) => write!(f, "there is room for any number of pods"),
+            Self::RouterLag(lag) => write!(f, "routers follow after {lag:?}"),
             Self::Break(fault) => write!(f, "fault: {fault}"),
             Self::Repair => write!(f, "everything works again"),
             Self::ClockJumps(by) => write!(f, "the driver's clock jumps ahead by {by:?}"),
@@ -128,6 +135,10 @@ impl World {
             Happening::Split { router, split } => self.edit_split(router, split),
             Happening::Wipe { router } => self.wipe_router(router),
             Happening::LosePods(name, count) => self.lose_pods(&name, count),
+            Happening::Room(room) => self.make_room(room),
+            Happening::RouterLag(lag) => {
+                self.routers.iter_mut().for_each(|router| router.lag = lag);
+            }
             Happening::Break(fault) => self.break_with(fault),
             Happening::Repair => self.repair(),
             Happening::Order(_)

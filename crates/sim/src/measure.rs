@@ -17,8 +17,7 @@ use gradatim_core::number::Number;
 use gradatim_core::port::PortError;
 use gradatim_core::time::Timestamp;
 
-pub use self::guess::Guess;
-pub(crate) use self::guess::metrics;
+pub use self::guess::{Guess, metrics};
 use crate::world::{Ledger, Tally, World, at_most, latencies, quantile};
 
 /// How far back a measurement looks when neither it nor the metric says so.
@@ -67,13 +66,26 @@ enum What {
     RequestRate,
     Requests,
     Errors,
-    Sequence(Vec<Option<f64>>),
+    Sequence(Vec<Given>),
     Counters,
     /// A job that tries the canary out.
     Trial,
     Reading(Reading),
     Error(FaultKind, String),
     Answer(Arc<Answer>),
+    Guessed,
+}
+
+/// An answer that is given beforehand.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Given {
+    /// This number.
+    Number(f64),
+    /// No series.
+    NoData,
+    /// An error.
+    Error(FaultKind, String),
 }
 
 type Answer = dyn Fn(&World, &Ask) -> Result<Outcome, PortError> + Send + Sync;
@@ -131,17 +143,28 @@ impl Measure {
     /// These numbers one after the other, the last one for ever; each for one measurement, however
     /// often that is asked.
     pub fn sequence(values: impl IntoIterator<Item = f64>) -> Self {
-        Self::new(What::Sequence(values.into_iter().map(Some).collect()))
+        Self::given(values.into_iter().map(Given::Number))
     }
 
     /// The same where an absent number is no data.
     pub fn sequence_with_gaps(values: impl IntoIterator<Item = Option<f64>>) -> Self {
-        Self::new(What::Sequence(values.into_iter().collect()))
+        let given = |value: Option<f64>| value.map_or(Given::NoData, Given::Number);
+        Self::given(values.into_iter().map(given))
+    }
+
+    /// The same where any answer may be no data or an error.
+    pub fn given(answers: impl IntoIterator<Item = Given>) -> Self {
+        Self::new(What::Sequence(answers.into_iter().collect()))
+    }
+
+    /// What it would be taken to measure if nobody had said anything of it.
+    pub fn guessed() -> Self {
+        Self::new(What::Guessed)
     }
 
     /// Never any series.
     pub fn no_data() -> Self {
-        Self::new(What::Sequence(Vec::new()))
+        Self::given([])
     }
 
     /// Never a number.
@@ -217,6 +240,13 @@ impl Measure {
         self
     }
 
+    /// The same times a factor.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
+        self.times = factor;
+        self
+    }
+
     /// The same as a vector of one series, as `result[0]` wants it, or as a bare number; by
     /// default what the metric's conditions look at.
     #[must_use]
@@ -259,6 +289,7 @@ impl fmt::Display for Measure {
             What::Reading(_) => f.write_str("a given reading")?,
             What::Error(kind, _) => write!(f, "an error: {kind:?}")?,
             What::Answer(_) => f.write_str("a function's answer")?,
+            What::Guessed => f.write_str("what its name makes likely")?,
         }
         match self.times {
             1000.0 => f.write_str(" in milliseconds"),
@@ -312,7 +343,8 @@ impl World {
     /// What a metric measures: what was said, or a guess.
     pub(crate) fn measure_of(&mut self, ask: &Ask) -> Measure {
         let name = ask.id.metric.as_str();
-        if let Some(measure) = self.measures.named.get(name) {
+        let named = self.measures.named.get(name);
+        if let Some(measure) = named.filter(|measure| !matches!(measure.what, What::Guessed)) {
             return measure.clone();
         }
         if let Some(measure) = self.measures.guessed.get(name) {
@@ -340,7 +372,11 @@ impl World {
             What::Sequence(values) if values.is_empty() => None,
             What::Sequence(values) => {
                 let place = self.measures.place(&ask.id).min(values.len() - 1);
-                values.get(place).copied().flatten()
+                match values.get(place) {
+                    Some(Given::Number(value)) => Some(*value),
+                    Some(Given::Error(kind, text)) => return Err(PortError::new(*kind, text)),
+                    Some(Given::NoData) | None => None,
+                }
             }
             what => self.measured(what, measure, ask),
         };

@@ -158,6 +158,16 @@ impl Record {
         let decision = &turn.decision;
         let before = self.last.replace(turn.clone());
         let before = before.as_ref().map(|turn| &turn.decision);
+        let summary = &decision.summary;
+        if let Some(seen) = summary.weight_seen
+            && self.seen != Some(seen)
+        {
+            let first = self.seen.replace(seen).is_none();
+            if !first || seen > 0 {
+                let (weight, total) = (seen, summary.total);
+                self.fact(world, What::Seen { weight, total });
+            }
+        }
         for done in &decision.acknowledged {
             if self.answered.insert((done.source.clone(), done.sequence)) {
                 let (order, refused) = (done.sequence, done.refused.clone());
@@ -170,7 +180,6 @@ impl Record {
                 self.fact(world, What::Event { kind, text });
             }
         }
-        let summary = &decision.summary;
         let weight = (summary.weight, summary.total);
         if self.weight != Some(weight) && (self.weight.is_some() || summary.weight > 0) {
             let (weight, total, step) = (summary.weight, summary.total, summary.step);
@@ -184,17 +193,12 @@ impl Record {
             );
         }
         self.weight = Some(weight);
-        if let Some(seen) = summary.weight_seen
-            && self.seen != Some(seen)
-        {
-            let first = self.seen.replace(seen).is_none();
-            if !first || seen > 0 {
-                let (weight, total) = (seen, summary.total);
-                self.fact(world, What::Seen { weight, total });
-            }
-        }
         if before.is_none_or(|before| before.waiting.reason != decision.waiting.reason) {
-            let (reason, until) = (decision.waiting.reason.clone(), decision.waiting.until);
+            let until = decision.waiting.until;
+            let (reason, until) = (
+                decision.waiting.reason.clone(),
+                until.map(|at| at.since(world.origin)),
+            );
             self.fact(world, What::Waits { reason, until });
         }
         let is_other = |before: &&std::sync::Arc<gradatim_core::decision::Decision>| {

@@ -151,6 +151,35 @@ impl Version {
         self
     }
 
+    /// The same with a share of failures that grows by this much every minute, from the moment its
+    /// first pod is available.
+    #[must_use]
+    pub fn with_growth(mut self, per_minute: f64) -> Self {
+        self.growth = per_minute.max(0.0);
+        self
+    }
+
+    /// The same with pods that are so many times slower for so long after they became ready.
+    #[must_use]
+    pub fn with_cold_start(mut self, span: Duration, times: f64) -> Self {
+        self.cold = Some((span, times.max(1.0)));
+        self
+    }
+
+    /// The same with pods that are refused, in the server's words.
+    #[must_use]
+    pub fn with_refused_pods(mut self, text: impl Into<String>) -> Self {
+        self.fate = Fate::Refused(text.into());
+        self
+    }
+
+    /// The same with an image that cannot be pulled, in the server's words.
+    #[must_use]
+    pub fn without_image(mut self, text: impl Into<String>) -> Self {
+        self.fate = Fate::NoImage(text.into());
+        self
+    }
+
     /// The same with pods that are ready so long after they were made.
     #[must_use]
     pub fn starting_in(mut self, start: Duration) -> Self {

@@ -318,6 +318,12 @@ impl World {
         self.measures.name(name, measure);
     }
 
+    /// Lets so many pods exist at once; as many as wanted when absent. Those that exist stay.
+    pub fn make_room(&mut self, room: Option<u32>) {
+        self.room = room;
+        self.touch();
+    }
+
     /// How often each kind of fault was met, by its name.
     pub fn faults_met(&self) -> &BTreeMap<&'static str, u32> {
         self.faults.met()

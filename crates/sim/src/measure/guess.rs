@@ -79,7 +79,7 @@ fn metric<'a>(plan: &'a Plan, ask: &Ask) -> Option<&'a MetricPlan> {
 }
 
 /// Every metric of a plan, gates included.
-pub(crate) fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
+pub fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
     let background = plan.background.iter().map(|background| &background.run);
     let steps = plan.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Analysis(run) => Some(run),

@@ -120,6 +120,7 @@ impl World {
                 let before = revision.pods();
                 revision.fill(now, elapsed, room);
                 changed |= revision.pods() != before;
+                revision.crowded = self.room.filter(|_| revision.pods() < revision.desired);
                 changed |= revision.refresh(now, elapsed, min_ready);
             }
         }

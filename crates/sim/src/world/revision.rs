@@ -5,7 +5,7 @@ use std::time::Duration;
 use gradatim_core::id::RevisionId;
 use gradatim_core::stamp::Stamp;
 use gradatim_core::time::Timestamp;
-use gradatim_core::workload::{RevisionSeen, Trouble};
+use gradatim_core::workload::{RevisionSeen, Trouble, TroubleKind};
 
 use super::ledger::Ledger;
 use crate::version::{Fate, Version};
@@ -24,6 +24,8 @@ pub struct Revision {
     pub(crate) ready: u32,
     pub(crate) available: u32,
     pub(crate) trouble: Option<Trouble>,
+    /// The room that all pods share, where there is too little for this revision's.
+    pub(crate) crowded: Option<u32>,
     pub(crate) first_available: Option<Timestamp>,
     /// The next instant at which any of this changes by itself.
     pub(crate) next: Option<Timestamp>,
@@ -43,6 +45,7 @@ impl Revision {
             ready: 0,
             available: 0,
             trouble: None,
+            crowded: None,
             first_available: None,
             next: None,
             ledger: Ledger::default(),
@@ -189,6 +192,7 @@ impl Revision {
             .count();
         let lacking = match &version.fate {
             Fate::Refused(_) => self.desired.saturating_sub(self.pods()),
+            _ if self.crowded.is_some() => self.desired.saturating_sub(self.pods()),
             Fate::Serve => 0,
             Fate::NoImage(_) => self.pods(),
             Fate::Limited(_) | Fate::Crash(_) => u32::try_from(late)
@@ -198,7 +202,13 @@ impl Revision {
         if lacking == 0 {
             return None;
         }
-        let (kind, text) = version.words(self.id.as_str());
+        let (kind, text) = match self.crowded {
+            Some(room) => (
+                TroubleKind::PodRefused,
+                format!("pods is forbidden: exceeded quota: pods, limited: pods={room}"),
+            ),
+            None => version.words(self.id.as_str()),
+        };
         let known = self.trouble.as_ref().filter(|known| known.kind == kind);
         Some(Trouble {
             kind,
