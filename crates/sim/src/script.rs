@@ -1,20 +1,26 @@
 //! Text scenarios.
 
+mod build;
 mod check;
 mod error;
 mod line;
+mod outcome;
 mod parse;
 mod scenario;
 mod spell;
 mod token;
+mod transcript;
 
 use std::time::Duration;
 
 pub use self::error::{ScriptError, ScriptErrors};
+pub use self::outcome::Unmet;
 pub use self::scenario::{
-    Change, DriverLine, Expect, Expected, FaultLine, GateLine, Happening, Measures, Metric, Named,
-    Place, Port, PortFault, Scenario, Signal, Subject, Timed, Trait, TraitKind, Value, Window,
+    Change, DriverLine, Expect, Expected, FaultLine, GateLine, Measures, Metric, Named, Place,
+    Planned, Port, PortFault, Scenario, Signal, Subject, Timed, Told, Trait, TraitKind, Value,
+    Window,
 };
+pub use self::transcript::{Line, Tone, Transcript, clock};
 
 /// The largest scenario that is read, in bytes: 64 KiB.
 pub const MAX_BYTES: usize = 64 * 1024;

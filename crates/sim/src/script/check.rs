@@ -1,7 +1,5 @@
 //! What no single line can tell: names that nothing else knows, and times that never come.
 
-use std::collections::BTreeSet;
-
 use super::line::{Wrong, list};
 use super::scenario::{Change, Named, Scenario};
 
@@ -13,7 +11,7 @@ pub(super) fn check(scenario: &Scenario) -> Vec<Wrong> {
 }
 
 fn unknown_versions(scenario: &Scenario) -> Vec<Wrong> {
-    let known = versions(scenario);
+    let known = scenario.version_names();
     let named = scenario
         .traits
         .iter()
@@ -36,19 +34,6 @@ fn unknown_versions(scenario: &Scenario) -> Vec<Wrong> {
             );
             Wrong::new(version.place, message).help(help)
         })
-        .collect()
-}
-
-/// Every version that runs at some time.
-fn versions(scenario: &Scenario) -> BTreeSet<&str> {
-    let deployed = scenario.changes.iter().filter_map(|one| match &one.change {
-        Change::Deploy(version) => Some(version.name.as_str()),
-        _ => None,
-    });
-    let first = scenario.stable.as_deref().into_iter();
-    first
-        .chain([scenario.wanted.as_str()])
-        .chain(deployed)
         .collect()
 }
 

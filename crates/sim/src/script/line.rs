@@ -5,7 +5,7 @@ use std::time::Duration;
 use gradatim_core::go_duration;
 
 use super::scenario::{Named, Place, Window};
-use super::token::{Kind, Token};
+use super::token::{Kind, Token, written};
 use super::{MAX_TIME, spell};
 
 /// What is wrong with a line, before anybody knows which statement it is.
@@ -41,6 +41,8 @@ pub(super) struct Line {
     next: usize,
     /// One column behind the line's last sign.
     end: usize,
+    /// How many of the tokens say what happens, and when it does.
+    timed: Option<(usize, Window)>,
 }
 
 impl Line {
@@ -51,6 +53,7 @@ impl Line {
             tokens,
             next: 0,
             end,
+            timed: None,
         }
     }
 
@@ -269,9 +272,32 @@ impl Line {
         within_bounds(duration.map_err(|_| wrong.help(help))?, place)
     }
 
+    /// What happens, and when, once a window was taken.
+    pub(super) fn timed(&self) -> Option<(Vec<&Token>, Window)> {
+        let (count, window) = self.timed?;
+        Some((self.tokens.iter().take(count).collect(), window))
+    }
+
+    /// What was taken from a place on.
+    pub(super) fn text_since(&self, place: Place) -> String {
+        let taken = self.tokens.iter().take(self.next);
+        let since: Vec<&Token> = taken.filter(|token| token.column >= place.column).collect();
+        written(&since)
+    }
+
+    /// Says that what stands before a place happens in this window.
+    pub(super) fn happens_before(&mut self, place: Place, window: Window) {
+        let before = self.tokens.iter();
+        let count = before
+            .take_while(|token| token.column < place.column)
+            .count();
+        self.timed = Some((count, window));
+    }
+
     /// Takes `from` and `to`, each where it is there.
     pub(super) fn window(&mut self) -> Taken<Window> {
         let mut window = Window::ALWAYS;
+        let before = self.next;
         if self.eat("from") {
             window.from = self.time()?;
         }
@@ -284,6 +310,7 @@ impl Line {
             }
             window.to = Some(to);
         }
+        self.timed = Some((before, window));
         Ok(window)
     }
 

@@ -10,8 +10,8 @@ mod world;
 use super::check;
 use super::error::{ScriptError, ScriptErrors};
 use super::line::{Line, Taken, Wrong, list};
-use super::scenario::{Place, Scenario};
-use super::token::tokens;
+use super::scenario::{Place, Scenario, Told};
+use super::token::{tokens, written};
 use super::{MAX_BYTES, MAX_ERRORS, MAX_LINES, spell};
 
 /// A kind of statement.
@@ -102,12 +102,12 @@ const STATEMENTS: &[Statement] = &[
     },
     Statement {
         word: "driver",
-        example: "driver crashes at 2:10 for 1m, or driver stands still from 2:10 to 4:00",
+        example: "driver crashes at 2:10 for 1m, or driver stands still at 2:10 for 2m",
         read: driver::driver,
     },
     Statement {
         word: "second",
-        example: "second driver from 2:10 to 5:00 takes over",
+        example: "second driver at 2:10 takes over",
         read: driver::second,
     },
     Statement {
@@ -146,9 +146,10 @@ pub(super) fn parse(text: &str) -> Result<Scenario, ScriptErrors> {
         }
         wrongs.extend(check::check(&scenario));
     }
+    scenario.source = text.to_owned();
     match wrongs.is_empty() {
         true => Ok(scenario),
-        false => Err(report(wrongs, &lines)),
+        false => Err(report(wrongs, text)),
     }
 }
 
@@ -195,7 +196,21 @@ fn statement(mut line: Line, scenario: &mut Scenario) -> Taken<()> {
         None => wrong.help(format!("such as: {example}")),
     };
     let read = read(&mut line, scenario).and_then(|()| line.end());
-    read.map_err(with_example)
+    read.map_err(with_example)?;
+    scenario.told.extend(told(&line, &word));
+    Ok(())
+}
+
+/// What a transcript tells of a statement: whatever has a time of its own, and whatever is wrong.
+fn told(line: &Line, word: &str) -> Option<Told> {
+    let word = match word {
+        "router" | "workload" | "provider" | "store" => "fault",
+        "metric" | "gate" => "metric",
+        _ => "world",
+    };
+    let (tokens, window) = line.timed()?;
+    let text = written(&tokens);
+    Some(Told { word, text, window })
 }
 
 fn unknown(line: &Line, word: &str) -> Wrong {
@@ -214,14 +229,15 @@ fn unknown(line: &Line, word: &str) -> Wrong {
     ))
 }
 
-fn report(wrongs: Vec<Wrong>, lines: &[&str]) -> ScriptErrors {
+/// The errors of a text, from the top.
+pub(super) fn report(wrongs: Vec<Wrong>, text: &str) -> ScriptErrors {
     let mut errors: Vec<ScriptError> = wrongs
         .into_iter()
         .map(|wrong| ScriptError {
             line: wrong.place.line,
             column: wrong.place.column,
             length: wrong.place.length.max(1),
-            text: shown(lines, wrong.place.line),
+            text: shown(text, wrong.place.line),
             message: wrong.message,
             help: wrong.help.unwrap_or_default(),
         })
@@ -232,7 +248,8 @@ fn report(wrongs: Vec<Wrong>, lines: &[&str]) -> ScriptErrors {
     ScriptErrors { errors, more }
 }
 
-fn shown(lines: &[&str], line: usize) -> String {
-    let text = lines.get(line.saturating_sub(1)).copied();
+fn shown(text: &str, line: usize) -> String {
+    let text = text.trim_start_matches('\u{feff}');
+    let text = text.lines().nth(line.saturating_sub(1));
     text.unwrap_or_default().chars().take(200).collect()
 }

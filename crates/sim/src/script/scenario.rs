@@ -40,12 +40,16 @@ pub struct Scenario {
     /// What happens to the driver.
     pub drivers: Vec<DriverLine>,
     /// What is done at an instant, in its order.
-    pub changes: Vec<Happening>,
+    pub changes: Vec<Planned>,
     /// When it ends at the latest. Default one hour; it ends before when nothing is left to
     /// happen.
     pub end: Option<Duration>,
     /// What shall come of it.
     pub expects: Vec<Expect>,
+    /// What happens and from when to when, in the words of the text.
+    pub told: Vec<Told>,
+    /// The text that it was read from.
+    pub(crate) source: String,
 }
 
 impl Default for Scenario {
@@ -67,8 +71,21 @@ impl Default for Scenario {
             changes: Vec::new(),
             end: None,
             expects: Vec::new(),
+            told: Vec::new(),
+            source: String::new(),
         }
     }
+}
+
+/// Something that a transcript tells in the scenario's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What sort of thing it is: `world`, `fault`, `metric`, `gate`, `order` or `edit`.
+    pub word: &'static str,
+    /// The statement, without its times.
+    pub text: String,
+    /// When.
+    pub window: Window,
 }
 
 /// A part of the scenario's time: `from` included, `to` left out.
@@ -279,19 +296,24 @@ pub struct FaultLine {
 #[non_exhaustive]
 pub enum PortFault {
     /// Every call answers with an error, or this part of them, 0 to 1.
-    Fails(f64, Option<String>),
+    Fails(f64),
     /// Reads answer with an error.
-    CannotBeRead(Option<String>),
+    CannotBeRead,
     /// Writes answer with an error.
-    CannotBeWritten(Option<String>),
+    CannotBeWritten,
     /// No call answers before its deadline.
     Hangs,
     /// What was written has an effect only after this time.
     Lags(Duration),
     /// This part of the writes, 0 to 1, answers well and has no effect.
     LosesWrites(f64),
-    /// This part of the writes, 0 to 1, takes effect a second time later on.
-    RepeatsWrites(f64),
+    /// Writes take effect a second time later on.
+    RepeatsWrites {
+        /// Which part of them, 0 to 1.
+        part: f64,
+        /// How much later.
+        after: Duration,
+    },
     /// Reads show what was so this long ago.
     ReadsOld(Duration),
     /// Answers are empty.
@@ -308,22 +330,24 @@ pub enum DriverLine {
         at: Duration,
         /// How long it is away.
         away: Duration,
-        /// How many writes of the round it still makes; none lets the round end.
+        /// How many writes it still makes.
         after_writes: Option<u32>,
     },
     /// It is killed after every write, and comes back at once.
     CrashesAfterEveryWrite,
     /// It stands still (SIGSTOP) and goes on in the middle of what it did.
     Stands {
-        /// When.
-        window: Window,
-        /// After how many writes of the round.
-        after_writes: u32,
+        /// When; it is the next call that is held up.
+        at: Duration,
+        /// For how long.
+        lasts: Duration,
+        /// How many writes it still makes.
+        after_writes: Option<u32>,
     },
-    /// Another driver drives the same rollout.
+    /// Another driver is started on the same rollout.
     Second {
         /// When.
-        window: Window,
+        at: Duration,
         /// Whether it takes the rollout from one that is alive.
         takes_over: bool,
     },
@@ -331,7 +355,7 @@ pub enum DriverLine {
 
 /// Something that is done at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct Planned {
     /// When.
     pub at: Duration,
     /// What.

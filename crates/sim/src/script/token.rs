@@ -28,6 +28,22 @@ pub(super) struct Token {
     pub(super) length: usize,
 }
 
+/// The tokens as one would write them.
+pub(super) fn written(tokens: &[&Token]) -> String {
+    let mut text = String::new();
+    for token in tokens {
+        let tight = matches!(token.kind, Kind::Comma | Kind::Colon);
+        if !text.is_empty() && !tight {
+            text.push(' ');
+        }
+        match token.kind {
+            Kind::Quoted => text.push_str(&format!("\"{}\"", token.text)),
+            _ => text.push_str(&token.text),
+        }
+    }
+    text
+}
+
 /// The tokens of a line; what stands behind `#` is a comment.
 pub(super) fn tokens(line: &str) -> Vec<Token> {
     let chars: Vec<char> = line.chars().collect();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::script::line::{Line, Taken, Wrong};
-use crate::script::scenario::{DriverLine, Scenario, Window};
+use crate::script::line::{Line, Taken};
+use crate::script::scenario::{DriverLine, Scenario};
 
 pub(super) fn driver(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
     let happening = match line.one_of(&["crashes", "stands"])? {
@@ -33,22 +33,16 @@ fn crashes(line: &mut Line) -> Taken<DriverLine> {
 }
 
 fn stands(line: &mut Line) -> Taken<DriverLine> {
-    line.words(&["still"])?;
-    let window = required_window(line)?;
-    let after_writes = after_writes(line)?.unwrap_or(0);
+    line.words(&["still", "at"])?;
+    let at = line.time()?;
+    line.words(&["for"])?;
+    let lasts = line.duration()?;
+    let after_writes = after_writes(line)?;
     Ok(DriverLine::Stands {
-        window,
+        at,
+        lasts,
         after_writes,
     })
-}
-
-fn required_window(line: &mut Line) -> Taken<Window> {
-    let place = line.place();
-    let window = line.window()?;
-    match window.to {
-        Some(_) => Ok(window),
-        None => Err(Wrong::new(place, "from when, and to when?")),
-    }
 }
 
 /// `after 2 writes`, where it is written.
@@ -64,11 +58,9 @@ fn after_writes(line: &mut Line) -> Taken<Option<u32>> {
 }
 
 pub(super) fn second(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
-    line.words(&["driver"])?;
-    let window = line.window()?;
+    line.words(&["driver", "at"])?;
+    let at = line.time()?;
     let takes_over = line.eat_all(&["takes", "over"]);
-    scenario
-        .drivers
-        .push(DriverLine::Second { window, takes_over });
+    scenario.drivers.push(DriverLine::Second { at, takes_over });
     Ok(())
 }

@@ -15,12 +15,8 @@ pub(super) fn router(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
 }
 
 pub(super) fn workload(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
-    add(
-        line,
-        scenario,
-        Port::Workload,
-        &[VERBS, WRITE_VERBS].concat(),
-    )
+    let verbs = ["fails", "cannot", "hangs", "loses", "repeats", "reads"];
+    add(line, scenario, Port::Workload, &verbs)
 }
 
 pub(super) fn provider(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
@@ -52,15 +48,12 @@ fn add(line: &mut Line, scenario: &mut Scenario, port: Port, verbs: &[&str]) -> 
 
 fn kind(line: &mut Line, verb: &str) -> Taken<PortFault> {
     match verb {
-        "fails" => {
-            let part = part(line)?;
-            Ok(PortFault::Fails(part, text(line)?))
-        }
+        "fails" => part(line).map(PortFault::Fails),
         "cannot" => cannot(line),
         "hangs" => Ok(PortFault::Hangs),
         "lags" => line.duration().map(PortFault::Lags),
         "loses" => writes(line).map(PortFault::LosesWrites),
-        "repeats" => writes(line).map(PortFault::RepeatsWrites),
+        "repeats" => repeats(line),
         "reads" => old_reads(line).map(PortFault::ReadsOld),
         _ => {
             line.words(&["no", "data"])?;
@@ -77,19 +70,12 @@ fn part(line: &mut Line) -> Taken<f64> {
     }
 }
 
-fn text(line: &mut Line) -> Taken<Option<String>> {
-    match line.eat("with") {
-        true => line.text("the error's text in quotes").map(Some),
-        false => Ok(None),
-    }
-}
-
 fn cannot(line: &mut Line) -> Taken<PortFault> {
     line.words(&["be"])?;
-    match line.one_of(&["read", "written"])? {
-        "read" => text(line).map(PortFault::CannotBeRead),
-        _ => text(line).map(PortFault::CannotBeWritten),
-    }
+    Ok(match line.one_of(&["read", "written"])? {
+        "read" => PortFault::CannotBeRead,
+        _ => PortFault::CannotBeWritten,
+    })
 }
 
 /// `writes`, or `20 % of writes`.
@@ -103,6 +89,14 @@ fn writes(line: &mut Line) -> Taken<f64> {
     };
     line.words(words)?;
     Ok(part)
+}
+
+/// `writes after 20s`.
+fn repeats(line: &mut Line) -> Taken<PortFault> {
+    let part = writes(line)?;
+    line.words(&["after"])?;
+    let after = line.duration()?;
+    Ok(PortFault::RepeatsWrites { part, after })
 }
 
 /// `reads are 30s old`.

@@ -192,9 +192,14 @@ pub(super) fn gate(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
 }
 
 fn turning_point(line: &mut Line) -> Taken<Window> {
+    let at = line.place();
     line.words(&["at"])?;
-    let from = line.time()?;
-    Ok(Window { from, to: None })
+    let window = Window {
+        from: line.time()?,
+        to: None,
+    };
+    line.happens_before(at, window);
+    Ok(window)
 }
 
 fn opposite(says: GateState) -> GateState {

@@ -4,7 +4,7 @@ use gradatim_core::order::OrderKind;
 
 use super::world::{pods, version_name};
 use crate::script::line::{Line, Taken};
-use crate::script::scenario::{Change, Expect, Expected, Happening, Scenario};
+use crate::script::scenario::{Change, Expect, Expected, Planned, Scenario, Told, Window};
 
 const CHANGES: &[&str] = &[
     "promote", "abort", "retry", "pause", "resume", "skip", "restart", "undo", "deploy", "scale",
@@ -14,8 +14,18 @@ const CHANGES: &[&str] = &[
 pub(super) fn at(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
     let place = line.place();
     let at = line.time()?;
+    let begins = line.place();
     let change = change(line)?;
-    scenario.changes.push(Happening { at, change, place });
+    scenario.told.push(Told {
+        word: match change {
+            Change::Order(_) | Change::Undo(_) => "order",
+            Change::Deploy(_) | Change::Scale(_) | Change::Paused(_) => "edit",
+            Change::Kill { .. } | Change::StrangerSetsWeight(_) => "world",
+        },
+        text: line.text_since(begins),
+        window: Window { from: at, to: None },
+    });
+    scenario.changes.push(Planned { at, change, place });
     Ok(())
 }
 

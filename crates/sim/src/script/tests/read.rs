@@ -28,7 +28,11 @@ fn nothing_but_comments_is_the_plainest_world() {
         "# a comment\n   # another\n",
         "\u{feff}# a mark\r\n",
     ] {
-        assert_eq!(read(text), Scenario::default());
+        let scenario = Scenario {
+            source: String::new(),
+            ..read(text)
+        };
+        assert_eq!(scenario, Scenario::default());
     }
     let plain = Scenario::default();
     assert_eq!((plain.seed, plain.replicas, plain.end), (1, None, None));
@@ -176,9 +180,9 @@ fn a_gate_that_opens_is_closed_before_and_one_that_closes_was_open() {
 #[test]
 fn ports_fail_hang_lag_and_lose_writes() {
     let scenario = read(
-        "router fails from 2:00 to 3:00\nrouter nginx fails 30 % with \"503\"\n\
-         workload cannot be read\nworkload cannot be written with \"denied\"\nstore hangs\n\
-         router lags 20s\nrouter loses writes\nrouter repeats 20 % of writes\n\
+        "router fails from 2:00 to 3:00\nrouter nginx fails 30 %\n\
+         workload cannot be read\nworkload cannot be written\nstore hangs\n\
+         router lags 20s\nrouter loses writes\nrouter repeats 20 % of writes after 9s\n\
          router reads are 30s old\nprovider gives no data\nprovider prometheus hangs",
     );
     let kinds: Vec<_> = scenario.faults.iter().map(|one| one.kind.clone()).collect();
@@ -186,14 +190,17 @@ fn ports_fail_hang_lag_and_lose_writes() {
     assert_eq!(
         kinds,
         [
-            PortFault::Fails(1.0, None),
-            PortFault::Fails(0.3, text("503")),
-            PortFault::CannotBeRead(None),
-            PortFault::CannotBeWritten(text("denied")),
+            PortFault::Fails(1.0),
+            PortFault::Fails(0.3),
+            PortFault::CannotBeRead,
+            PortFault::CannotBeWritten,
             PortFault::Hangs,
             PortFault::Lags(secs(20)),
             PortFault::LosesWrites(1.0),
-            PortFault::RepeatsWrites(0.2),
+            PortFault::RepeatsWrites {
+                part: 0.2,
+                after: secs(9),
+            },
             PortFault::ReadsOld(secs(30)),
             PortFault::GivesNoData,
             PortFault::Hangs,
@@ -211,8 +218,8 @@ fn ports_fail_hang_lag_and_lose_writes() {
 fn drivers_crash_stand_still_and_meet_a_second_one() {
     let scenario = read(
         "driver crashes at 2:10\ndriver crashes at 2:10 for 1m after 1 write\n\
-         driver crashes after every write\ndriver stands still from 1:00 to 2:00 after 2 writes\n\
-         second driver from 3:00 takes over",
+         driver crashes after every write\ndriver stands still at 1:00 for 2m after 2 writes\n\
+         second driver at 3:00 takes over",
     );
     let crash = |away, after_writes| DriverLine::Crashes {
         at: secs(130),
@@ -226,11 +233,12 @@ fn drivers_crash_stand_still_and_meet_a_second_one() {
             crash(60, Some(1)),
             DriverLine::CrashesAfterEveryWrite,
             DriverLine::Stands {
-                window: window(60, 120),
-                after_writes: 2
+                at: secs(60),
+                lasts: secs(120),
+                after_writes: Some(2),
             },
             DriverLine::Second {
-                window: window(180, None),
+                at: secs(180),
                 takes_over: true
             },
         ]
@@ -291,4 +299,34 @@ fn what_is_expected_may_have_its_time() {
         ]
     );
     assert_eq!(scenario.expects[1].place.line, 2);
+}
+
+#[test]
+fn what_happens_is_told_in_the_words_of_the_text() {
+    let scenario = read(
+        "v2 fails 5% growing 1 % a minute from 1:10  # slowly\nrouter fails 20% to 2:00\n\
+         metric x: values 1,NaN from 0:10\ngate confirm: opens at 3:00\nseed 4\n\
+         at 3:00 promote full\nat 4:00 deploy v3\nat 5:00 kill 2 pods of v1\n",
+    );
+    let told: Vec<_> = scenario
+        .told
+        .iter()
+        .map(|one| (one.word, one.text.as_str(), one.window))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "world",
+                "v2 fails 5 % growing 1 % a minute",
+                window(70, None)
+            ),
+            ("fault", "router fails 20 %", window(0, 120)),
+            ("metric", "metric x: values 1, NaN", window(10, None)),
+            ("metric", "gate confirm: opens", window(180, None)),
+            ("order", "promote full", window(180, None)),
+            ("edit", "deploy v3", window(240, None)),
+            ("world", "kill 2 pods of v1", window(300, None)),
+        ]
+    );
 }

@@ -121,9 +121,9 @@ fn every_mistake_is_told_at_its_place() {
         ("store reads are 3s old", 7, "expected \"fails\""),
         ("driver crashes", 15, "\"at\" is missing at the line's end"),
         (
-            "driver stands still from 1:00",
-            21,
-            "from when, and to when?",
+            "driver stands still at 1:00",
+            28,
+            "\"for\" is missing at the line's end",
         ),
         ("at 3:00 promot", 9, "did you mean \"promote\"?"),
         ("at 3:00", 8, "\"promote\""),

@@ -1,0 +1,124 @@
+//! How it ended and what it cost.
+
+use gradatim_core::decision::Phase;
+
+use super::Tone;
+use super::value::{clock, count, span};
+use crate::report::{Outcome, Report, VersionReport};
+
+/// How it ended, in one line.
+pub(super) fn verdict(report: &Report) -> String {
+    match &report.outcome {
+        Outcome::Promoted { revision } => {
+            format!(
+                "promoted at {}: {revision} serves everyone.",
+                clock(report.took)
+            )
+        }
+        Outcome::RolledBack { why, .. } => {
+            let why = cause(why);
+            let why = why.trim_end_matches('.');
+            format!("rolled back at {}: {why}.", clock(report.took))
+        }
+        Outcome::Undecided { phase, why } => {
+            let phase = phase.map_or_else(String::new, |phase| format!("{phase}, "));
+            format!("still {phase}{why}, at the end ({}).", clock(report.lasted))
+        }
+    }
+}
+
+/// Why it was aborted, without the words that say that it was.
+pub(super) fn cause(message: &str) -> String {
+    let (head, cause) = message.split_once(": ").unwrap_or((message, ""));
+    match (
+        head.starts_with("Rollout aborted update to revision"),
+        cause,
+    ) {
+        (true, "") => "an operator ordered it".to_owned(),
+        (true, cause) => cause.to_owned(),
+        (false, _) => message.to_owned(),
+    }
+}
+
+pub(super) fn tone(report: &Report) -> Tone {
+    match &report.outcome {
+        _ if !report.holds() => Tone::Bad,
+        Outcome::Promoted { .. } => Tone::Good,
+        Outcome::RolledBack { .. } => Tone::Bad,
+        Outcome::Undecided { phase, .. } if *phase == Some(Phase::Degraded) => Tone::Bad,
+        Outcome::Undecided { .. } => Tone::Waiting,
+    }
+}
+
+/// What it cost, and whether the invariants held.
+pub(super) fn ending(report: &Report) -> Vec<String> {
+    let mut ending = costs(report);
+    ending.extend(nowhere(report));
+    ending.extend(invariants(report));
+    ending
+}
+
+/// What each version but the first one cost its users.
+fn costs(report: &Report) -> Vec<String> {
+    let later = report.versions.iter().skip(1);
+    let reached = later.filter(|version| version.tally.all() >= 0.5);
+    reached
+        .flat_map(|version| [Some(answers(version)), harm(version)])
+        .flatten()
+        .collect()
+}
+
+fn answers(version: &VersionReport) -> String {
+    let tally = &version.tally;
+    let mut line = format!(
+        "{} answered {} requests",
+        version.revision,
+        count(tally.requests)
+    );
+    if tally.mirrored >= 0.5 {
+        line.push_str(&format!(" and {} copies", count(tally.mirrored)));
+    }
+    let failed = match tally.failed.round() {
+        0.0 => ", none of them failed".to_owned(),
+        failed if failed == tally.failed_beyond.round() => {
+            format!(
+                ", {} of them failed that stable would have answered",
+                count(failed)
+            )
+        }
+        failed => format!(
+            ", {} of them failed, {} of these that stable would have answered",
+            count(failed),
+            count(tally.failed_beyond)
+        ),
+    };
+    line + &failed + "."
+}
+
+fn harm(version: &VersionReport) -> Option<String> {
+    let harm = version
+        .harm
+        .filter(|_| version.tally.failed_beyond >= 0.5)?;
+    let text = format!(
+        "{} from its first failure until no user reached it.",
+        span(harm)
+    );
+    Some(text)
+}
+
+fn nowhere(report: &Report) -> Option<String> {
+    let reached: f64 = report.versions.iter().map(|one| one.tally.requests).sum();
+    let lost = (report.users.requests - reached).round();
+    (lost >= 1.0).then(|| format!("{} requests reached no pod at all.", count(lost)))
+}
+
+fn invariants(report: &Report) -> Vec<String> {
+    if report.holds() {
+        return vec![format!("Invariants held in {} rounds.", report.checked)];
+    }
+    let broken = report.violations.iter().map(|violation| {
+        let (at, text) = (clock(violation.at), &violation.text);
+        format!("INVARIANT BROKEN: {} at {at}: {text}", violation.invariant)
+    });
+    broken.collect()
+}
