@@ -29,6 +29,7 @@ mod gate;
 mod input;
 mod io;
 mod look;
+mod simulate;
 mod table;
 mod text;
 
@@ -80,6 +81,7 @@ struct Arguments {
 enum Command {
     Explain(explain::Explain),
     Gate(gate::Gate),
+    Simulate(simulate::Simulate),
 }
 
 impl Command {
@@ -87,6 +89,7 @@ impl Command {
         match self {
             Self::Explain(command) => command.run(io),
             Self::Gate(command) => command.run(io),
+            Self::Simulate(command) => command.run(io),
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Rollout {
 }
 
 /// Everything that is wrong with some manifests.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Wrong {
     pub(super) errors: Vec<Diagnostic>,
@@ -86,27 +86,36 @@ impl Files {
             if !known.insert(path) {
                 continue;
             }
-            files.push(match path == Path::new("-") {
-                true => ("stdin".to_owned(), bytes(path, io.input)?),
-                false => (path.display().to_string(), open(path)?),
-            });
+            let name = match path == Path::new("-") {
+                true => "stdin".to_owned(),
+                false => path.display().to_string(),
+            };
+            files.push((name, read_file(path, yaml::MAX_FILE_BYTES, io)?));
         }
         Ok(yaml::read(&files))
     }
 }
 
-fn open(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file, or standard input where it is called `-`, no further than one byte too many.
+pub(super) fn read_file(path: &Path, most: usize, io: &mut Io<'_>) -> Result<Vec<u8>, Failure> {
+    match path == Path::new("-") {
+        true => bytes(path, io.input, most),
+        false => open(path, most),
+    }
+}
+
+fn open(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     if path.is_dir() {
         let failure = Failure::input(format!("{} is a directory", path.display()));
         return Err(failure.help(format!("name its files: {}/*.yaml", path.display())));
     }
     let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    bytes(path, &mut file)
+    bytes(path, &mut file, most)
 }
 
 /// One byte more than may be read is enough to see that it is too much.
-fn bytes(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>, Failure> {
-    let most = u64::try_from(yaml::MAX_FILE_BYTES).unwrap_or(u64::MAX);
+fn bytes(path: &Path, reader: &mut dyn Read, most: usize) -> Result<Vec<u8>, Failure> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     let read = reader.take(most.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| unreadable(path, &error))?;
@@ -214,7 +223,7 @@ impl Wrong {
 }
 
 impl Input {
-    fn tell(&self, err: &mut Output<'_>) -> io::Result<()> {
+    pub(super) fn tell(&self, err: &mut Output<'_>) -> io::Result<()> {
         let mut known = Vec::new();
         let compiled = self.rollouts.iter().flat_map(|rollout| &rollout.warnings);
         for warning in self.warnings.iter().chain(compiled) {
