@@ -19,6 +19,8 @@ use crate::ports::Ports;
 const HOLD: Duration = Duration::from_secs(30);
 /// The same for one that takes the canary down.
 const HOLD_LOWERING: Duration = Duration::from_secs(5);
+/// How soon after a write it is looked whether it shows itself.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 /// The longest pause between two tries of an action.
 const SLOWEST: Duration = Duration::from_secs(30);
 /// The same for one that takes the canary down.
@@ -34,6 +36,7 @@ pub(crate) struct Hands {
 struct Done {
     action: Action,
     seen: Arc<Observation>,
+    at: Timestamp,
     until: Timestamp,
 }
 
@@ -76,6 +79,16 @@ impl Hands {
         let failed = self.failed.iter().filter_map(|f| f.backoff.not_before());
         let done = self.done.iter().map(|done| done.until);
         failed.chain(done).filter(|at| *at >= now).min()
+    }
+
+    /// When to look whether what was done shows itself, for ports that do not say so: soon, and
+    /// then each time after twice as long.
+    pub(crate) fn look_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let looks = self.done.iter().map(|done| {
+            let age = now.since(done.at);
+            now + age.max(FIRST_LOOK)
+        });
+        looks.min()
     }
 
     /// Performs what is wanted and not held back, all at once: each is safe by what was seen.
@@ -134,6 +147,7 @@ impl Hands {
                 self.done.push(Done {
                     action: action.clone(),
                     seen: Arc::clone(stage.seen),
+                    at: now,
                     until: now + if lowers { HOLD_LOWERING } else { HOLD },
                 });
             }

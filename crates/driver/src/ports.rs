@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gradatim_core::plan::Plan;
+use gradatim_core::plan::{Compiled, Plan};
 use gradatim_core::policy::{Policy, Standard};
-use gradatim_core::port::{MetricProvider, Notifier, Store, TrafficRouter, Workload};
+use gradatim_core::port::{
+    MetricProvider, Notifier, PortError, Secrets, Store, TrafficRouter, Workload,
+};
+use gradatim_core::registry::Registry;
 
 use crate::clock::{Clock, SystemClock};
 use crate::deadline::Deadlines;
@@ -54,6 +57,32 @@ impl Ports {
     pub fn provider(mut self, name: impl Into<String>, provider: Arc<dyn MetricProvider>) -> Self {
         self.providers.insert(name.into(), provider);
         self
+    }
+
+    /// The routers and providers that a compiled manifest names, as a registry builds them:
+    /// routers in the plan's order behind those that are there, and providers that are not there
+    /// yet, so that one which several rollouts share is given before.
+    ///
+    /// # Errors
+    /// When no builder is registered under a name, or a builder fails.
+    pub fn backends(
+        mut self,
+        compiled: &Compiled,
+        registry: &Registry,
+        secrets: &Arc<dyn Secrets>,
+    ) -> Result<Self, PortError> {
+        for router in compiled.plan.routers.iter().skip(self.routers.len()) {
+            let router = registry.build_router(router, &compiled.frame)?;
+            self.routers.push(Arc::from(router));
+        }
+        for metric in crate::measure::metrics(&compiled.plan) {
+            let name = &metric.provider;
+            if !self.providers.contains_key(name) {
+                let provider = registry.build_provider(name, Arc::clone(secrets))?;
+                self.providers.insert(name.clone(), provider);
+            }
+        }
+        Ok(self)
     }
 
     /// One more notifier.

@@ -181,10 +181,11 @@ impl Round {
         }
         self.wake = decision.wake;
         let due = self.due(&decision, now);
-        let safety = now + safety(&decision);
+        let look = now + safety(&decision);
+        let look = self.hands.look_at(now).map_or(look, |at| at.min(look));
         Ok(Turn {
             due,
-            come_back: due.map_or(safety, |due| due.min(safety)),
+            come_back: due.map_or(look, |due| due.min(look)),
             plan: Arc::clone(&self.plan),
             saved,
             observation,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use gradatim_core::action::Action;
 use gradatim_core::decision::{Decision, Phase, Saved, Summary};
 use gradatim_core::id::{Digest, RevisionId};
@@ -17,6 +18,8 @@ use gradatim_core::stamp::Stamp;
 use gradatim_core::state::{Course, Height, State};
 use gradatim_core::time::Timestamp;
 use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
+
+use crate::clock::Clock;
 
 /// Decides what it is told to, the last line for ever, and remembers what it was shown.
 #[derive(Clone, Default)]
@@ -57,6 +60,27 @@ impl Policy for Script {
         } else {
             lines.front().cloned().unwrap_or_else(rest)
         }
+    }
+}
+
+/// A clock that stands still until it is set.
+#[derive(Default)]
+pub(crate) struct StillClock(Mutex<Timestamp>);
+
+impl StillClock {
+    pub(crate) fn set(&self, now: Timestamp) {
+        *self.0.lock().unwrap() = now;
+    }
+}
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    async fn sleep_until(&self, _: Timestamp) {
+        std::future::pending().await
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a, B: Bench> Scene<'a, B> {
     pub(super) async fn ask(&mut self, answer: &Answer) -> Result<Ask, Unkept> {
         match self.bench.query(&self.world, answer).await {
             Some(query) => Ok(self.ask_for(query)),
-            None => skipped(format!("the bench has no query for {answer:?}")),
+            None => skipped(format!("the bench has no query for {}", kind(answer))),
         }
     }
 
@@ -110,6 +110,22 @@ impl<'a, B: Bench> Scene<'a, B> {
             }],
         };
         vec![series("one", 0.25, 0), series("two", 3.0, 15)]
+    }
+}
+
+/// What an answer is, in a word or two.
+fn kind(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Number(_) => "a number",
+        Answer::Turning { .. } => "a number that turns",
+        Answer::Nothing => "nothing",
+        Answer::Series(_) => "labelled series",
+        Answer::Garbage => "garbage",
+        Answer::Word => "a word where a number should stand",
+        Answer::WrongQuery => "a wrong query",
+        Answer::Secret { .. } => "a secret",
+        Answer::Deed => "a deed",
+        Answer::Endless => "what takes longer",
     }
 }
 

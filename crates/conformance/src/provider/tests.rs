@@ -296,7 +296,7 @@ fn what_a_bench_cannot_ask_is_skipped_by_name() {
     assert_eq!(report.skipped.len(), 9, "{report}");
     let text = report.to_string();
     assert!(
-        text.contains("rule 2 skipped: the bench has no query for Nothing"),
+        text.contains("rule 2 skipped: the bench has no query for nothing"),
         "{text}"
     );
 }
