@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use public_api::Builder;
 
 fn main() -> ExitCode {
-    let path = std::env::args().nth(1).expect("the path of a file that rustdoc wrote");
+    let path = std::env::args()
+        .nth(1)
+        .expect("the path of a file that rustdoc wrote");
     let builder = Builder::from_rustdoc_json(path)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)

@@ -41,7 +41,10 @@ impl Workload for Servers {
         println!("{id}: {replicas}");
         let mut seen = self.0.lock().unwrap();
         let Some(revision) = seen.revisions.iter_mut().find(|one| one.id == *id) else {
-            return Err(PortError::new(FaultKind::NotFound, format!("no revision {id}")));
+            return Err(PortError::new(
+                FaultKind::NotFound,
+                format!("no revision {id}"),
+            ));
         };
         *revision = revision.clone().serving(replicas);
         revision.stamp = Some(stamp);
@@ -62,11 +65,17 @@ impl Workload for Servers {
 async fn main() -> Result<(), Box<dyn Error>> {
     let manifests = yaml::read(&[("shop.yaml", MANIFEST)]).into_result();
     let manifests = manifests.map_err(|errors| format!("{errors:?}"))?;
-    let plan = compile(&manifests.rollouts[0], &manifests.templates, &Registry::new())?.plan;
+    let plan = compile(
+        &manifests.rollouts[0],
+        &manifests.templates,
+        &Registry::new(),
+    )?
+    .plan;
 
     let old = RevisionSeen::new("v1", 1, Timestamp::ZERO).serving(4);
     let mut seen = WorkloadSeen::new("v1", 4, vec![old]);
-    seen.revisions.push(RevisionSeen::new("v2", 2, Timestamp::ZERO));
+    seen.revisions
+        .push(RevisionSeen::new("v2", 2, Timestamp::ZERO));
     seen.recorded_stable = Some("v1".into());
     seen.wanted = "v2".into();
 

@@ -48,6 +48,9 @@ fn main() {
         &observation,
         Timestamp::from_secs(1_800_000_000),
     );
-    println!("{}", serde_json::to_string_pretty(&decision).expect("plain data"));
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&decision).expect("plain data")
+    );
     assert_eq!(decision.phase, Phase::Healthy);
 }

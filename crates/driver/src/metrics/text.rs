@@ -32,7 +32,13 @@ struct Page<'a> {
 impl Page<'_> {
     /// What Argo Rollouts has a name for.
     fn argo(&mut self) {
-        let replicas = |row: &Row| row.replicas;
+        self.info();
+        self.replicas();
+        self.rounds();
+        self.happened();
+    }
+
+    fn info(&mut self) {
         self.family(
             "rollout_info",
             "gauge",
@@ -46,6 +52,10 @@ impl Page<'_> {
                 vec![(labels.to_vec(), 1.0)]
             },
         );
+    }
+
+    fn replicas(&mut self) {
+        let replicas = |row: &Row| row.replicas;
         self.family(
             "rollout_info_replicas_desired",
             "gauge",
@@ -70,7 +80,9 @@ impl Page<'_> {
             "Pods of the wanted version.",
             |row| one(replicas(row).map(|r| r.updated)),
         );
-        self.rounds();
+    }
+
+    fn happened(&mut self) {
         self.family(
             "rollout_reconcile_error",
             "counter",
