@@ -2,4 +2,6 @@
 
 mod conformance;
 mod manifests;
+mod providers;
+mod stub;
 mod tidy;

@@ -20,7 +20,10 @@ use crate::request::{Body, Request};
 use crate::vault::Vault;
 
 /// How many requests are under way to one host at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
+/// How many connections to one host are kept without a request on them. One that was being made
+/// while another one became free is kept as well.
+const IDLE: usize = 8;
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How many redirects are followed.
@@ -215,7 +218,7 @@ fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gradatim/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .pool_max_idle_per_host(AT_ONCE)
+        .pool_max_idle_per_host(IDLE)
         .redirect(Policy::custom(redirect))
 }
 

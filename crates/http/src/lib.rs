@@ -20,8 +20,8 @@
 //! - A redirect is followed at most five times, to the same host only, and never from https to
 //!   http: no credential ever reaches a host that nobody named.
 //! - Certificates are verified, unless the manifest says `insecure`.
-//! - At most 32 requests are under way to one host, whoever sends them; the others wait their
-//!   turn within their own deadline.
+//! - At most 16 requests are under way to one host, over fewer than 32 connections, whoever sends
+//!   them; the others wait their turn within their own deadline.
 //! - A placeholder of a secret ([`SecretRef`](gradatim_core::registry::SecretRef)) is filled in
 //!   just before sending. The secret's value is struck out of every text that comes back.
 

@@ -2,7 +2,7 @@
 
 mod process;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -132,6 +132,9 @@ fn reads(part: &mut Part<'_>) -> Reads {
     }
 }
 
+/// How many ends of commands are remembered.
+const REMEMBERED: usize = 1000;
+
 /// Runs commands of this machine; one value serves all.
 ///
 /// A command starts once for each measurement, in a process group of its own, which is killed as
@@ -141,6 +144,10 @@ fn reads(part: &mut Part<'_>) -> Reads {
 pub struct Commands {
     secrets: Arc<dyn Secrets>,
     running: Mutex<BTreeMap<MeasurementId, Arc<Running>>>,
+    /// Held while a command starts, so that one asked for twice at once starts once.
+    starting: tokio::sync::Mutex<()>,
+    /// What has ended is not done again.
+    ended: Mutex<VecDeque<(MeasurementId, Outcome)>>,
 }
 
 /// A command, with what must be struck out of its output.
@@ -155,6 +162,8 @@ impl Commands {
         Self {
             secrets,
             running: Mutex::default(),
+            starting: tokio::sync::Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -174,6 +183,19 @@ impl Commands {
     fn forget(&self, id: &MeasurementId) -> Option<Arc<Running>> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.remove(id)
+    }
+
+    fn end_of(&self, id: &MeasurementId) -> Option<Outcome> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = ended.iter().find(|(known, _)| known == id);
+        known.map(|(_, outcome)| outcome.clone())
+    }
+
+    fn remember(&self, id: &MeasurementId, outcome: &Outcome) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push_back((id.clone(), outcome.clone()));
+        let more = ended.len().saturating_sub(REMEMBERED);
+        ended.drain(..more);
     }
 
     async fn start(
@@ -204,15 +226,15 @@ impl MetricProvider for Commands {
     async fn measure(&self, ask: &Ask) -> Result<Outcome, PortError> {
         let command =
             Command::parse(&ask.query).map_err(|errors| gradatim_http::misread(&errors))?;
-        let running = match (self.known(&ask.id), &ask.handle) {
-            (Some(running), _) => running,
-            (None, None) => self.start(&command, &ask.id).await?,
-            (None, Some(handle)) => {
-                let text = format!(
-                    "{} ({handle}) was lost: its end is not known",
-                    command.name()
-                );
-                return Err(PortError::new(FaultKind::NotFound, text));
+        let running = {
+            let _one_at_a_time = self.starting.lock().await;
+            if let Some(outcome) = self.end_of(&ask.id) {
+                return Ok(outcome);
+            }
+            match (self.known(&ask.id), &ask.handle) {
+                (Some(running), _) => running,
+                (None, None) => self.start(&command, &ask.id).await?,
+                (None, Some(handle)) => return Err(lost(&command, handle)),
             }
         };
         let Some(ended) = running.process.wait(PATIENCE).await else {
@@ -221,10 +243,13 @@ impl MetricProvider for Commands {
                 ask_again_at: gradatim_http::now() + POLL,
             });
         };
+        let reading = ended.and_then(|ended| command.reading(ended.without(&running.hidden)));
+        let outcome = reading.map(Outcome::done);
+        if let Ok(outcome) = &outcome {
+            self.remember(&ask.id, outcome);
+        }
         self.forget(&ask.id);
-        command
-            .reading(ended?.without(&running.hidden))
-            .map(Outcome::done)
+        outcome
     }
 
     async fn terminate(&self, id: &MeasurementId, _handle: &str) -> Result<(), PortError> {
@@ -233,6 +258,14 @@ impl MetricProvider for Commands {
         }
         Ok(())
     }
+}
+
+fn lost(command: &Command, handle: &str) -> PortError {
+    let text = format!(
+        "{} ({handle}) was lost: its end is not known",
+        command.name()
+    );
+    PortError::new(FaultKind::NotFound, text)
 }
 
 impl std::fmt::Debug for Commands {
