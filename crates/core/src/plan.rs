@@ -3,6 +3,7 @@
 mod compile;
 mod error;
 pub mod forecast;
+pub mod lint;
 mod reach;
 mod step;
 

@@ -96,3 +96,20 @@ pub fn compile_analysis(
     let run = analysis::run(input, analysis, Place::Inline, &site, &mut found);
     Ok((run, found.finish()?))
 }
+
+/// The templates that an analysis is made of, in the order of its run.
+pub(super) fn templates_of<'a>(
+    spec: &'a RolloutSpec,
+    templates: &'a [AnalysisTemplate],
+    registry: &'a Registry,
+    analysis: &RolloutAnalysis,
+) -> Vec<&'a AnalysisTemplate> {
+    let input = Input {
+        spec,
+        templates,
+        registry,
+    };
+    let site = Site::spec(spec.object());
+    let (used, _) = templates::used(input, analysis, &site, &mut Findings::default());
+    used.into_iter().map(|used| used.template).collect()
+}

@@ -40,9 +40,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::failing::{Failing, Found, Judge};
+pub(in crate::plan) use self::metric::can_measure_failure;
 pub use self::metric::{FailsAt, MetricForecast};
+pub(in crate::plan) use self::sight::{sees_failures, sends_requests};
 pub use self::target::{Change, Suggestion, suggest};
 pub use self::timeline::{Hold, StepForecast, What};
+pub(in crate::plan) use self::timeline::{Timeline, settle, timeline};
 use super::{Plan, StrategyKind};
 use crate::spec::RolloutSpec;
 
@@ -126,7 +129,7 @@ pub struct BackgroundForecast {
 
 /// What a plan will do in a world that is taken to be so.
 pub fn forecast(plan: &Plan, assumed: &Assumed) -> Forecast {
-    let timeline = timeline::timeline(plan, assumed);
+    let timeline = timeline(plan, assumed);
     let background = plan.background.as_ref();
     let background = background.map(|background| BackgroundForecast {
         starting_step: background.starting_step,

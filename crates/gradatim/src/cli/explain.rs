@@ -1,5 +1,6 @@
 //! `gradatim explain`: what manifests will do, before anyone runs them.
 
+mod advice;
 mod failing;
 mod table;
 mod words;
@@ -9,10 +10,12 @@ use std::time::Duration;
 
 use gradatim_core::go_duration;
 use gradatim_core::plan::forecast::{Assumed, Forecast, Suggestion, forecast, suggest};
+use gradatim_core::plan::lint::lint;
 use gradatim_core::registry::Registry;
 use gradatim_core::yaml::{Diagnostic, Skipped};
 use serde::Serialize;
 
+use self::advice::Placed;
 use super::failure::Failure;
 use super::input::{Files, Input, Rollout};
 use super::look::Tone;
@@ -26,7 +29,7 @@ use super::{Exit, Io, Output, text};
 pub(super) struct Explain {
     #[command(flatten)]
     files: Files,
-    /// Write the same as data
+    /// Write the same as JSON, with times in seconds
     #[arg(long)]
     json: bool,
     /// Explain this rollout only
@@ -67,6 +70,7 @@ struct Explained<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
     warnings: &'a [Diagnostic],
+    advice: Vec<Placed>,
     #[serde(skip)]
     rollout: &'a Rollout,
 }
@@ -99,7 +103,10 @@ impl Explain {
             },
         };
         let chosen = self.chosen(&input)?;
-        let rollouts: Vec<_> = chosen.into_iter().map(|it| self.explained(it)).collect();
+        let rollouts: Vec<_> = chosen
+            .into_iter()
+            .map(|it| self.explained(it, &input))
+            .collect();
         match self.json {
             true => json(
                 &mut io.out,
@@ -134,7 +141,7 @@ impl Explain {
         Ok(chosen)
     }
 
-    fn explained<'a>(&self, rollout: &'a Rollout) -> Explained<'a> {
+    fn explained<'a>(&self, rollout: &'a Rollout, input: &Input) -> Explained<'a> {
         let plan = &rollout.compiled.plan;
         let mut assumed = Assumed::of(&rollout.spec);
         assumed.replicas = self.replicas.unwrap_or(assumed.replicas);
@@ -149,6 +156,10 @@ impl Explain {
                 .is_some_and(|takes| takes <= within),
             suggestions: suggest(plan, &assumed, within),
         });
+        let mut spec = rollout.spec.clone();
+        spec.replicas = assumed.replicas;
+        let advice = lint(&spec, &input.templates, plan).into_iter();
+        let advice = advice.map(|it| Placed::new(it, &input.sources)).collect();
         Explained {
             name: &rollout.spec.name,
             namespace: rollout.spec.namespace.as_deref(),
@@ -160,6 +171,7 @@ impl Explain {
             forecast,
             target,
             warnings: &rollout.warnings,
+            advice,
             rollout,
         }
     }
@@ -177,13 +189,19 @@ impl Explain {
             table::write(explained, out)?;
             failing::write(explained, out)?;
         }
-        let look = out.look();
         if rollouts.is_empty() {
             let templates = text::count(input.templates.len(), "template");
             writeln!(out, "No rollout, {templates}.")?;
         }
+        let advice: Vec<_> = rollouts.iter().flat_map(|it| &it.advice).collect();
+        let odd = advice::write(&advice, out)?;
+        let look = out.look();
+        let verdict = match odd {
+            0 => look.paint(Tone::Good, "Nothing odd, no error."),
+            odd => format!("{} to look at, no error.", text::count(odd, "thing")).into(),
+        };
         writeln!(out)?;
-        writeln!(out, "{}", look.paint(Tone::Good, "No error."))?;
+        writeln!(out, "{verdict}")?;
         Ok(())
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct Input {
     pub(super) templates: Vec<AnalysisTemplate>,
     /// What the files say to other programs.
     pub(super) warnings: Vec<Diagnostic>,
+    pub(super) sources: SourceMap,
     /// Objects of other kinds.
     pub(super) skipped: Vec<Skipped>,
 }
@@ -168,6 +169,7 @@ fn check(reading: Reading, registry: &Registry) -> Result<Input, Wrong> {
             rollouts,
             templates: manifests.templates,
             warnings,
+            sources,
             skipped,
         }),
         false => Err(Wrong {

@@ -33,7 +33,7 @@ const WORDS: [&str; 17] = [
 const CODES: [&str; 6] = ["5..", "2..", "[45]", "\"500\"", "status=", "status!"];
 
 /// Whether a metric would see that requests fail.
-pub(super) fn sees_failures(metric: &MetricPlan) -> bool {
+pub(in crate::plan) fn sees_failures(metric: &MetricPlan) -> bool {
     sends_requests(metric)
         || metric.provider == "kayenta"
         || speaks(metric.name.as_str())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gradatim_core::plan::StepKind;
 use gradatim_core::plan::forecast::{Change, Failing, FailsAt, Found, Judge, Suggestion};
+use gradatim_core::plan::lint::Rule;
 
 use super::super::Output;
 use super::super::look::Tone;
@@ -93,7 +94,15 @@ fn by(explained: &Explained<'_>, found: &Found) -> String {
         _ => None,
     });
     let limit = limit.map(|limit| format!(", {limit}")).unwrap_or_default();
-    format!("{} {at}{limit}", clean(found.metric.as_str()))
+    let mixed = explained
+        .advice
+        .iter()
+        .any(|it| it.is(Rule::SameQuery, &found.metric));
+    let mixed = match mixed {
+        true => "; it sees both versions together, so this share of failures must be enough for it",
+        false => "",
+    };
+    format!("{} {at}{limit}{mixed}", clean(found.metric.as_str()))
 }
 
 fn unfound(explained: &Explained<'_>) -> String {

@@ -1,0 +1,227 @@
+//! What the rules look at: a plan, beside it what the user wrote, and where that stands.
+
+use super::Site;
+use crate::analysis::{MetricPlan, RunPlan};
+use crate::plan::compile::templates_of;
+use crate::plan::forecast::{Assumed, Timeline, timeline};
+use crate::plan::{Plan, StepKind, StrategyKind};
+use crate::registry::Registry;
+use crate::spec::{
+    AnalysisTemplate, CanarySpec, FieldPath, MetricSpec, RolloutAnalysis, RolloutSpec, Strategy,
+};
+
+/// Where an analysis stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Beside the steps, from this one of the user's on.
+    Background(u32),
+    /// In a step, by the step's index in the plan.
+    Step(usize),
+    /// Before the switch of blue-green, by the step's index in the plan.
+    BeforeSwitch(usize),
+    /// After it.
+    AfterSwitch(usize),
+}
+
+/// An analysis of the rollout.
+pub(super) struct Run<'a> {
+    pub(super) place: Place,
+    pub(super) site: Site,
+    pub(super) plan: &'a RunPlan,
+    pub(super) metrics: Vec<Metric<'a>>,
+}
+
+/// A metric of an analysis.
+pub(super) struct Metric<'a> {
+    pub(super) plan: &'a MetricPlan,
+    pub(super) spec: &'a MetricSpec,
+    /// Where it is written, in its template.
+    pub(super) site: Site,
+}
+
+/// A rollout.
+pub(super) struct Subject<'a> {
+    pub(super) spec: &'a RolloutSpec,
+    pub(super) plan: &'a Plan,
+    pub(super) assumed: Assumed,
+    pub(super) timeline: Timeline,
+    pub(super) runs: Vec<Run<'a>>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        spec: &'a RolloutSpec,
+        templates: &'a [AnalysisTemplate],
+        registry: &'a Registry,
+        plan: &'a Plan,
+    ) -> Self {
+        let assumed = Assumed::of(spec);
+        let mut subject = Self {
+            spec,
+            plan,
+            assumed,
+            timeline: timeline(plan, &assumed),
+            runs: Vec::new(),
+        };
+        subject.runs = runs(&subject, templates, registry);
+        subject
+    }
+
+    /// A field of the rollout's `spec`.
+    pub(super) fn site(&self, path: &str) -> Site {
+        let path = FieldPath::from("spec").join(&FieldPath::from(path));
+        Site {
+            object: self.spec.object(),
+            path,
+            metric: None,
+        }
+    }
+
+    /// The canary, where it is one with steps.
+    pub(super) fn canary(&self) -> Option<&'a CanarySpec> {
+        match &self.spec.strategy {
+            Strategy::Canary(canary) if !self.plan.steps.is_empty() => Some(canary),
+            _ => None,
+        }
+    }
+
+    /// The site of a step of the plan.
+    pub(super) fn step_site(&self, index: usize) -> Site {
+        let steps = self.site("strategy.canary.steps");
+        let step = self.plan.steps.get(index).map_or(0, |step| step.index);
+        steps.index(usize::try_from(step).unwrap_or(usize::MAX))
+    }
+
+    /// The weights that steps set, with their index in the plan.
+    pub(super) fn weights(&self) -> Vec<(usize, u32)> {
+        let steps = self.plan.steps.iter().enumerate();
+        let weights = steps.filter_map(|(index, step)| match step.kind {
+            StepKind::SetWeight(weight) => Some((index, weight)),
+            _ => None,
+        });
+        weights.collect()
+    }
+
+    /// Every metric that may change the course of things, with its analysis.
+    pub(super) fn judging(&self) -> impl Iterator<Item = (&Run<'a>, &Metric<'a>)> {
+        let metrics = self
+            .runs
+            .iter()
+            .flat_map(|run| run.metrics.iter().map(move |it| (run, it)));
+        metrics.filter(|(_, metric)| !metric.plan.dry_run)
+    }
+
+    /// A weight as a percentage of the total.
+    pub(super) fn percent(&self, weight: u32) -> String {
+        percent(f64::from(weight) / f64::from(self.plan.total.max(1)))
+    }
+}
+
+/// A share as a percentage, without needless digits.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match (percent - percent.round()).abs() < 0.05 {
+        true => format!("{percent:.0} %"),
+        false => format!("{percent:.1} %"),
+    }
+}
+
+fn runs<'a>(
+    subject: &Subject<'a>,
+    templates: &'a [AnalysisTemplate],
+    registry: &'a Registry,
+) -> Vec<Run<'a>> {
+    let mut runs = Vec::new();
+    let mut add = |place, analysis: &RolloutAnalysis, site: Site, plan: &'a RunPlan| {
+        let written = templates_of(subject.spec, templates, registry, analysis).into_iter();
+        let written = written.flat_map(|template| {
+            let site = Site {
+                object: template.object(),
+                path: FieldPath::from("spec.metrics"),
+                metric: None,
+            };
+            let metrics = template.metrics.iter().enumerate();
+            metrics.map(move |(at, spec)| (spec, site.index(at)))
+        });
+        let metrics = plan.metrics.iter().zip(written);
+        let metrics = metrics
+            .map(|(plan, (spec, site))| Metric {
+                plan,
+                spec,
+                site: Site {
+                    metric: Some(plan.name.clone()),
+                    ..site
+                },
+            })
+            .collect();
+        runs.push(Run {
+            place,
+            site,
+            plan,
+            metrics,
+        });
+    };
+    match &subject.spec.strategy {
+        Strategy::Canary(canary) => {
+            if let (Some(analysis), Some(background)) = (&canary.analysis, &subject.plan.background)
+            {
+                let site = subject.site("strategy.canary.analysis");
+                let place = Place::Background(background.starting_step);
+                add(place, analysis, site, &background.run);
+            }
+            for (index, run) in analyses(subject.plan) {
+                let step = subject.plan.steps.get(index).map_or(0, |step| step.index);
+                let step = usize::try_from(step).unwrap_or(usize::MAX);
+                let analysis = canary
+                    .steps
+                    .get(step)
+                    .and_then(|step| step.analysis.as_ref());
+                if let Some(analysis) = analysis {
+                    let site = subject.step_site(index).key("analysis");
+                    add(Place::Step(index), analysis, site, run);
+                }
+            }
+        }
+        Strategy::BlueGreen(blue_green) => {
+            let switch = subject
+                .plan
+                .steps
+                .iter()
+                .position(|it| it.kind == StepKind::Switch);
+            for (index, run) in analyses(subject.plan) {
+                let (field, analysis, place) = match switch.is_some_and(|switch| index < switch) {
+                    true => (
+                        "prePromotionAnalysis",
+                        &blue_green.pre_promotion_analysis,
+                        Place::BeforeSwitch(index),
+                    ),
+                    false => (
+                        "postPromotionAnalysis",
+                        &blue_green.post_promotion_analysis,
+                        Place::AfterSwitch(index),
+                    ),
+                };
+                if let Some(analysis) = analysis {
+                    add(
+                        place,
+                        analysis,
+                        subject.site("strategy.blueGreen").key(field),
+                        run,
+                    );
+                }
+            }
+        }
+        Strategy::RollingUpdate => {}
+    }
+    debug_assert!(subject.plan.strategy != StrategyKind::RollingUpdate || runs.is_empty());
+    runs
+}
+
+/// The analyses of a plan's steps; a gate in a step is a run of no template.
+fn analyses(plan: &Plan) -> impl Iterator<Item = (usize, &RunPlan)> {
+    let steps = plan.steps.iter().enumerate();
+    steps.filter_map(|(index, step)| match &step.kind {
+        StepKind::Analysis(run) if !run.templates.is_empty() => Some((index, run)),
+        _ => None,
+    })
+}
