@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use gradatim_core::fault::FaultKind;
 use gradatim_core::plan::Plan;
 use gradatim_core::port::mock::{MockStore, MockTrafficRouter};
 use gradatim_core::port::{Loaded, Ownership, PortError, Store, Token, TrafficRouter};
-use gradatim_core::route::{Route, RouteSeen};
+use gradatim_core::route::{BoundSlot, Confidence, Route, RouteSeen, Seen, Slot};
+use gradatim_core::time::Timestamp;
 
 use crate::clock::{Clock, SystemClock};
 use crate::store::MemoryStore;
@@ -175,6 +177,35 @@ async fn a_lowering_writes_every_router_it_can_and_tries_the_others_again() {
 }
 
 #[tokio::test]
+async fn a_route_that_was_written_is_not_written_again_because_pods_come_and_go() {
+    let ready = Arc::new(AtomicU32::new(0));
+    let mut router = MockTrafficRouter::new();
+    router.expect_highest_stamp().returning(|| Ok(None));
+    router
+        .expect_capabilities()
+        .returning(Capabilities::default);
+    let counted = Arc::clone(&ready);
+    router.expect_observe().returning(move || {
+        let bound = BoundSlot {
+            revision: Some("v1".into()),
+            ready_endpoints: Some(counted.fetch_add(1, Ordering::Relaxed)),
+        };
+        let slots = BTreeMap::from([(Slot::Stable, bound)]);
+        let since = Timestamp::ZERO;
+        let bind = Some(Seen::agreed(slots, None, Confidence::Config, since));
+        Ok(RouteSeen {
+            bind,
+            ..RouteSeen::default()
+        })
+    });
+    router.expect_apply().times(1).returning(|_| Ok(()));
+    let script = Script::new([wanting(vec![route(20, 1, false)])]);
+    let mut round = round(&script, MemoryStore::new(), vec![router]);
+    turn(&mut round).await;
+    turn(&mut round).await;
+}
+
+#[tokio::test]
 async fn an_action_that_succeeded_is_held_back_until_something_else_is_seen() {
     let shown = Arc::new(AtomicU32::new(0));
     let applied = Arc::new(AtomicU32::new(0));
@@ -187,12 +218,8 @@ async fn an_action_that_succeeded_is_held_back_until_something_else_is_seen() {
     router.expect_observe().returning(move || {
         let mut seen = RouteSeen::default();
         if show.load(Ordering::Relaxed) > 0 {
-            seen.headers = Some(gradatim_core::route::Seen::agreed(
-                Vec::new(),
-                None,
-                gradatim_core::route::Confidence::Config,
-                gradatim_core::time::Timestamp::ZERO,
-            ));
+            let since = Timestamp::ZERO;
+            seen.headers = Some(Seen::agreed(Vec::new(), None, Confidence::Config, since));
         }
         Ok(seen)
     });
