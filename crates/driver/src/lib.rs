@@ -100,6 +100,7 @@ mod perform;
 mod ports;
 mod release;
 mod round;
+mod shows;
 mod turn;
 mod witness;
 

@@ -6,17 +6,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use gradatim_core::action::Action;
 use gradatim_core::fault::{Fault, FaultKind};
-use gradatim_core::id::RevisionId;
-use gradatim_core::observation::{ActionFault, Observation, Read};
+use gradatim_core::observation::{ActionFault, Observation};
 use gradatim_core::port::{Ownership, PortError, TrafficRouter};
-use gradatim_core::route::{Route, RouteSeen};
-use gradatim_core::stamp::Stamp;
+use gradatim_core::route::Route;
 use gradatim_core::time::Timestamp;
-use gradatim_core::workload::WorkloadSeen;
 use tracing::{info, warn};
 
 use crate::deadline::{Backoff, within};
 use crate::ports::Ports;
+use crate::shows::shows_else;
 
 /// How long a write that succeeded is given to show itself before it is repeated.
 const HOLD: Duration = Duration::from_secs(30);
@@ -183,50 +181,6 @@ fn same(one: &Action, other: &Action) -> bool {
         (Action::Route { route, .. }, Action::Route { route: other, .. }) => route == other,
         _ => one == other,
     }
-}
-
-/// Whether what an action changes looks different from how it did.
-fn shows_else(action: &Action, before: &Observation, now: &Observation) -> bool {
-    match action {
-        Action::Route { .. } => {
-            let pairs = before.routes.iter().zip(&now.routes);
-            before.routes.len() != now.routes.len()
-                || pairs
-                    .into_iter()
-                    .any(|(before, now)| route_shows_else(before, now))
-        }
-        Action::Scale { revision, .. } => match (&before.workload, &now.workload) {
-            (Read::Seen(before), Read::Seen(now)) => {
-                target(before, revision) != target(now, revision)
-            }
-            (before, now) => before != now,
-        },
-        _ => before.workload != now.workload,
-    }
-}
-
-/// What a revision is asked for, and under which stamp; how many pods it has is not what it was
-/// told.
-fn target(workload: &WorkloadSeen, revision: &RevisionId) -> Option<(u32, Option<Stamp>)> {
-    let seen = workload.revision(revision)?;
-    Some((seen.desired, seen.stamp))
-}
-
-/// Whether a router says something else.
-fn route_shows_else(before: &Read<RouteSeen>, now: &Read<RouteSeen>) -> bool {
-    match (before, now) {
-        (Read::Seen(before), Read::Seen(now)) => said(before.clone()) != said(now.clone()),
-        (before, now) => before != now,
-    }
-}
-
-/// What a router's objects say: how many endpoints are ready is not what it was told.
-fn said(mut route: RouteSeen) -> RouteSeen {
-    let values = route.bind.iter_mut().flat_map(|bind| &mut bind.values);
-    for bound in values.flat_map(|slots| slots.values_mut()) {
-        bound.ready_endpoints = None;
-    }
-    route
 }
 
 impl Stage<'_> {

@@ -3,13 +3,24 @@
 //! A check reads the world and the list of writes, and of a decision only what it reports; it
 //! never reads a state.
 
+mod capacity;
+mod fence;
+mod progress;
+mod prompt;
+mod reading;
+mod report;
+mod shadow;
+
 use std::fmt;
 use std::time::Duration;
 
 use gradatim_driver::Turn;
 use serde::Serialize;
 
-use crate::world::{World, Write};
+use self::fence::Stamps;
+use self::prompt::Quiet;
+use self::shadow::Shadow;
+use crate::world::{World, Write, WriteKind};
 
 /// The invariants, by their names in the design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -82,21 +93,121 @@ pub(crate) struct Scene<'a> {
     pub(crate) turn: Option<&'a Turn>,
 }
 
+/// Where a check says what does not hold.
+type Tell<'a> = dyn FnMut(Invariant, String) + 'a;
+
 /// Every check, and what each remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     rounds: u32,
+    bound: Option<Duration>,
+    shadow: Shadow,
+    stamps: Stamps,
+    quiet: Quiet,
 }
 
 impl Checks {
+    pub(crate) fn new(bound: Option<Duration>) -> Self {
+        Self {
+            bound,
+            ..Self::default()
+        }
+    }
+
     /// Looks at a round and tells what does not hold.
     pub(crate) fn after(&mut self, scene: &Scene<'_>) -> Vec<Violation> {
-        let _ = (scene.world, scene.writes, scene.turn);
+        let at = scene.world.elapsed();
+        let mut violations = Vec::new();
+        let tell = &mut |invariant, text| {
+            violations.push(Violation {
+                invariant,
+                at,
+                text,
+            });
+        };
+        let shadow = &mut self.shadow;
+        shadow.see(scene);
+        for check in CHECKS {
+            check(shadow, scene, tell);
+        }
+        fence::s9(&mut self.stamps, scene, tell);
+        prompt::l1(&mut self.bound, scene, tell);
+        prompt::l5(&mut self.quiet, scene, tell);
+        shadow.remember(scene);
         self.rounds += 1;
-        Vec::new()
+        violations
     }
 
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds
     }
 }
+
+/// Whether two runs of the same world wrote the same routes, repeats apart: a crash at any point
+/// and a restart without delay change none (S7).
+pub fn same_routes(calm: &[Write], other: &[Write]) -> Result<(), String> {
+    let (calm, other) = (routes_of(calm), routes_of(other));
+    let differs = calm
+        .iter()
+        .zip(&other)
+        .position(|(one, other)| one != other);
+    match differs {
+        Some(place) => Err(format!(
+            "route {place} is {:?} and was {:?} without a crash",
+            other.get(place),
+            calm.get(place)
+        )),
+        None if calm.len() != other.len() => Err(format!(
+            "{} routes were written and {} without a crash",
+            other.len(),
+            calm.len()
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What was written to the routers, whatever its stamps, each repeat once.
+fn routes_of(writes: &[Write]) -> Vec<(usize, String)> {
+    let mut routes: Vec<(usize, String)> = Vec::new();
+    for write in writes.iter().filter(|write| write.refused.is_none()) {
+        if let WriteKind::Route { router, route } = &write.kind {
+            let parts: Vec<String> = route
+                .split
+                .value
+                .parts()
+                .map(|(slot, part)| format!("{slot} {part}"))
+                .collect();
+            let bind: Vec<String> = route
+                .bind
+                .value
+                .iter()
+                .map(|(slot, revision)| format!("{slot} is {revision}"))
+                .collect();
+            let text = format!("{}; {}", parts.join(", "), bind.join(", "));
+            let last = routes.iter().rev().find(|(place, _)| place == router);
+            if last.is_none_or(|(_, last)| *last != text) {
+                routes.push((*router, text));
+            }
+        }
+    }
+    routes
+}
+
+/// A check of one round against the rounds before.
+type Check = fn(&mut Shadow, &Scene<'_>, &mut Tell<'_>);
+
+const CHECKS: [Check; 13] = [
+    capacity::s1,
+    capacity::s2,
+    fence::s3,
+    progress::s4,
+    progress::s5,
+    progress::s6,
+    fence::s7,
+    progress::s8,
+    fence::s10,
+    report::s11,
+    prompt::l2,
+    report::l3,
+    capacity::l4,
+];

@@ -122,15 +122,15 @@ impl TrafficRouter for Watched {
             router: self.place,
             route: Box::new(route.clone()),
         };
-        let port = Port::Router(self.place);
-        let before = self.site.shared.world().plane(self.place);
-        let applied = self.site.around(port, || self.inner.apply(route)).await;
-        // What it made of the route, even where it says that it failed.
-        let looked = self.look().await.is_ok();
-        let changed = looked && self.site.shared.world().plane(self.place) != before;
-        let done = applied.as_ref().map(|()| changed);
-        self.site.note(kind, done.map_err(|error| error.kind));
-        applied
+        let call = || async {
+            let before = self.site.shared.world().plane(self.place);
+            let applied = self.inner.apply(route).await;
+            // What it made of the route, even where it says that it failed.
+            let looked = self.look().await.is_ok();
+            let changed = looked && self.site.shared.world().plane(self.place) != before;
+            applied.map(|()| changed)
+        };
+        self.site.around(Port::Router(self.place), kind, call).await
     }
 
     async fn observe(&self) -> Result<RouteSeen, PortError> {

@@ -131,14 +131,14 @@ impl Site {
         kind: WriteKind,
         effect: impl FnOnce(&mut World) -> Result<bool, PortError>,
     ) -> Result<(), PortError> {
-        let way = self.way(port).await;
+        let (way, fault) = self.way(port).await;
         match way {
             Way::Never(end) => {
-                self.note(kind, Err(end.kind()));
+                self.note(kind, Err(end.kind()), fault);
                 return self.end(end).await;
             }
             Way::Lost => {
-                self.note(kind, Ok(false));
+                self.note(kind, Ok(false), fault);
                 return Ok(());
             }
             Way::Straight | Way::Late(_) | Way::Twice(_) => {}
@@ -150,16 +150,22 @@ impl Site {
             }
             effect(&mut world)
         };
-        self.note(kind, done.as_ref().copied().map_err(|error| error.kind));
+        self.note(
+            kind,
+            done.as_ref().copied().map_err(|error| error.kind),
+            fault,
+        );
         match way {
             Way::Late(end) if done.is_ok() => self.end(end).await,
             _ => done.map(|_| ()),
         }
     }
 
-    async fn way(&self, port: Port<'_>) -> Way {
+    async fn way(&self, port: Port<'_>) -> (Way, Option<&'static str>) {
         let call = Call { port, writes: true };
-        match self.meet(&call) {
+        let mishap = self.meet(&call);
+        let fault = mishap.as_ref().map(Mishap::name);
+        let way = match mishap {
             Some(Mishap::Error(kind)) => Way::Never(End::Error(kind)),
             Some(Mishap::LateError(kind)) => Way::Late(End::Error(kind)),
             Some(Mishap::Hang) => Way::Never(End::Silence),
@@ -179,7 +185,8 @@ impl Site {
                 Way::Straight
             }
             Some(Mishap::StaleRead(_) | Mishap::NoData | Mishap::Nan) | None => Way::Straight,
-        }
+        };
+        (way, fault)
     }
 
     async fn end(&self, end: End) -> Result<(), PortError> {
@@ -208,32 +215,45 @@ impl Site {
         .await;
     }
 
-    /// A write to a port that is not the world's own.
+    /// A write to a port that is not the world's own; the call says whether it changed anything.
     pub(crate) async fn around<F>(
         &self,
         port: Port<'_>,
+        kind: WriteKind,
         call: impl Fn() -> F,
     ) -> Result<(), PortError>
     where
-        F: Future<Output = Result<(), PortError>>,
+        F: Future<Output = Result<bool, PortError>>,
     {
-        match self.way(port).await {
-            Way::Never(end) => self.end(end).await,
-            Way::Lost => Ok(()),
-            Way::Straight => call().await,
-            Way::Twice(_) => {
-                call().await?;
-                call().await
+        let (way, fault) = self.way(port).await;
+        match way {
+            Way::Never(end) => {
+                self.note(kind, Err(end.kind()), fault);
+                return self.end(end).await;
             }
-            Way::Late(end) => {
-                call().await?;
-                self.end(end).await
+            Way::Lost => {
+                self.note(kind, Ok(false), fault);
+                return Ok(());
             }
+            Way::Straight | Way::Late(_) | Way::Twice(_) => {}
+        }
+        let mut done = call().await;
+        if matches!(way, Way::Twice(_)) {
+            done = call().await;
+        }
+        self.note(
+            kind,
+            done.as_ref().copied().map_err(|error| error.kind),
+            fault,
+        );
+        match way {
+            Way::Late(end) if done.is_ok() => self.end(end).await,
+            _ => done.map(|_| ()),
         }
     }
 
     /// Writes down what was written.
-    pub(crate) fn note(&self, kind: WriteKind, done: Result<bool, FaultKind>) {
+    fn note(&self, kind: WriteKind, done: Result<bool, FaultKind>, fault: Option<&'static str>) {
         let mut world = self.shared.world();
         let at = world.now;
         world.writes.push(Write {
@@ -241,6 +261,7 @@ impl Site {
             driver: self.driver,
             kind,
             echo: false,
+            fault,
             changed: done == Ok(true),
             refused: done.err(),
         });

@@ -67,6 +67,8 @@ pub struct World {
     pub(crate) writes: Vec<Write>,
     pub(crate) rng: Rng,
     pub(crate) flows: flow::Flows,
+    /// Who got which share of the users' requests, and since when.
+    pub(crate) share_log: Vec<(Timestamp, Vec<f64>)>,
     /// Writes that will take effect once more.
     pub(crate) echoes: Vec<echo::Echo>,
     /// What the workload was, for those who are shown the past.
@@ -128,6 +130,7 @@ impl World {
             writes: Vec::new(),
             rng: Rng::new(0),
             flows: flow::Flows::default(),
+            share_log: Vec::new(),
             echoes: Vec::new(),
             past: Vec::new(),
             told: Vec::new(),

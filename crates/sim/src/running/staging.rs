@@ -160,7 +160,7 @@ pub(super) fn start(mut simulation: Simulation) -> Running {
     staging.add(false, &clock, &mut seats);
     let mut running = Running {
         record: Record::default(),
-        checks: Checks::default(),
+        checks: Checks::new(simulation.bound),
         checked: 0,
         limit: simulation.start + simulation.limit,
         shared,

@@ -47,6 +47,7 @@ impl World {
                 driver,
                 kind,
                 echo: true,
+                fault: None,
                 changed: matches!(done, Ok(true)),
                 refused: done.err().map(|error| error.kind),
             });

@@ -78,6 +78,7 @@ impl World {
             }
             each.push(flow);
         }
+        self.log_shares(&shares.parts);
         let reached: f64 = shares.parts.iter().sum();
         let nowhere = Flow {
             users: rate * (1.0 - reached).max(0.0),
@@ -92,6 +93,52 @@ impl World {
             nowhere
         };
         (self.flows.each, self.flows.nowhere, self.flows.dirty) = (each, nowhere, false);
+    }
+
+    fn log_shares(&mut self, parts: &[f64]) {
+        if self.share_log.last().is_none_or(|(_, last)| last != parts) {
+            self.share_log.push((self.now, parts.to_vec()));
+        }
+    }
+
+    /// The largest share of the users' requests that a revision has had since an instant, this
+    /// moment included.
+    pub(crate) fn largest_share(&self, name: &str, since: Timestamp) -> f64 {
+        self.share(name).max(self.largest_past_share(name, since))
+    }
+
+    /// The largest share that a revision has had since an instant and before this moment.
+    pub(crate) fn largest_past_share(&self, name: &str, since: Timestamp) -> f64 {
+        self.largest_share_between(name, since, self.now)
+    }
+
+    /// The largest share that a revision has had from one instant until before another.
+    pub(crate) fn largest_share_between(
+        &self,
+        name: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> f64 {
+        let Some(place) = self
+            .revisions
+            .iter()
+            .position(|one| one.id.as_str() == name)
+        else {
+            return 0.0;
+        };
+        let mut largest: f64 = 0.0;
+        for (from, parts) in self
+            .share_log
+            .iter()
+            .rev()
+            .filter(|(from, _)| *from < until)
+        {
+            largest = largest.max(parts.get(place).copied().unwrap_or(0.0));
+            if *from <= since {
+                break;
+            }
+        }
+        largest
     }
 
     fn flow(&self, revision: &Revision, users: f64, mirrored: f64) -> Flow {

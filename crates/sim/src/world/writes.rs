@@ -19,6 +19,8 @@ pub struct Write {
     pub kind: WriteKind,
     /// Whether it took effect once more, long after it was made.
     pub echo: bool,
+    /// The name of the fault that it met on its way, if it met one.
+    pub fault: Option<&'static str>,
     /// Whether anything is another because of it.
     pub changed: bool,
     /// The kind of the error that it was answered with; none when it was answered well.

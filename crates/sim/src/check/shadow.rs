@@ -1,0 +1,395 @@
+//! What the checks remember from round to round: what was written, said and measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gradatim_core::action::Action;
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan, judge};
+use gradatim_core::id::{Digest, MetricName, RevisionId};
+use gradatim_core::measurement::{GateState, Measurement, MeasurementId, Outcome, Reading, RunKey};
+use gradatim_core::observation::Read;
+use gradatim_core::order::{Order, OrderKind};
+use gradatim_core::plan::Plan;
+use gradatim_core::reason::Reason;
+use gradatim_core::route::Route;
+use gradatim_core::time::Timestamp;
+use gradatim_core::workload::WorkloadSeen;
+use gradatim_driver::{Persisted, Turn};
+
+use super::Scene;
+use super::reading::{Height, heights};
+use crate::measure::metrics;
+use crate::world::{Write, WriteKind};
+
+/// What heights depend on: the plan, the replicas, and the servers where nothing is scaled.
+type Climb = (Digest, u32, Option<u32>);
+
+/// What was measured of a metric in one run of one attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Verdicts {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) failed_in_a_row: u32,
+    /// Passed with something measured, or by a condition that names the case of nothing.
+    pub(crate) proven: u32,
+    /// The instant that the newest one speaks of.
+    pub(crate) newest: Option<Timestamp>,
+}
+
+/// One attempt at a version.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) revision: RevisionId,
+    pub(crate) number: u32,
+    pub(crate) began: Timestamp,
+    pub(crate) steps: Digest,
+    /// The fewest and the most replicas that were wanted since.
+    pub(crate) replicas: (u32, u32),
+    /// The share that it had when it began.
+    pub(crate) base: u32,
+    /// The largest share that was written for it.
+    pub(crate) highest: u32,
+    /// The orders that took effect in it.
+    pub(crate) orders: Vec<OrderKind>,
+    /// Since when its traffic is taken back.
+    pub(crate) aborted: Option<Timestamp>,
+    pub(crate) verdicts: BTreeMap<(RunKey, MetricName), Verdicts>,
+    pub(crate) gates: BTreeSet<RunKey>,
+}
+
+/// What the checks remember.
+#[derive(Debug, Default)]
+pub(crate) struct Shadow {
+    /// The round before this one.
+    pub(crate) before: Option<Turn>,
+    pub(crate) attempt: Option<Attempt>,
+    /// The version that is called stable.
+    pub(crate) stable: Option<RevisionId>,
+    /// The route that was written last, router by router.
+    pub(crate) routes: BTreeMap<usize, Route>,
+    /// The replica targets that were written last.
+    pub(crate) scales: BTreeMap<RevisionId, u32>,
+    /// Whether stable was scaled below the whole and is not yet back.
+    pub(crate) reduced: bool,
+    /// Which orders took effect.
+    pub(crate) taken: BTreeMap<(String, u64), u32>,
+    /// How many new versions, plans and orders may each have begun an attempt.
+    pub(crate) causes: u32,
+    pub(crate) first_attempt: Option<u32>,
+    plan: Option<Digest>,
+    wanted: Option<RevisionId>,
+    measured: BTreeSet<MeasurementId>,
+    cache: Option<(Climb, Vec<Height>)>,
+    /// What is known since this round alone.
+    pub(crate) fresh: Fresh,
+}
+
+/// What one round brought.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    pub(crate) began: bool,
+    pub(crate) aborted: bool,
+    pub(crate) orders: Vec<(Order, Option<String>)>,
+    /// A metric that has failed more often than it may, with this round's measurements.
+    pub(crate) failing: Option<String>,
+    pub(crate) stable_was: Option<RevisionId>,
+    pub(crate) promoted: bool,
+}
+
+impl Shadow {
+    /// Takes in what a round says and saw, before it is checked.
+    pub(crate) fn see(&mut self, scene: &Scene<'_>) {
+        self.fresh = Fresh::default();
+        // What was decided and not saved was not decided.
+        let Some(turn) = scene.turn.filter(|turn| is_saved(turn)) else {
+            return;
+        };
+        self.count_causes(turn);
+        self.see_orders(turn);
+        self.see_attempt(scene, turn);
+        self.see_measurements(turn);
+        self.see_abort(turn);
+        let stable = turn.decision.summary.stable.clone();
+        self.fresh.stable_was = self.stable.clone();
+        self.fresh.promoted = self.stable.is_some() && stable.is_some() && stable != self.stable;
+        self.stable = stable.or(self.stable.take());
+        self.see_reduction(turn);
+    }
+
+    fn count_causes(&mut self, turn: &Turn) {
+        if self.plan.replace(turn.plan.digest) != Some(turn.plan.digest) {
+            self.causes += 1;
+        }
+        let wanted = turn.observation.workload.seen().map(|seen| &seen.wanted);
+        if let Some(wanted) = wanted
+            && self.wanted.as_ref() != Some(wanted)
+        {
+            self.wanted = Some(wanted.clone());
+            self.causes += 1;
+        }
+    }
+
+    fn see_orders(&mut self, turn: &Turn) {
+        for done in &turn.decision.acknowledged {
+            let same =
+                |order: &&Order| order.source == done.source && order.sequence == done.sequence;
+            let Some(order) = turn.observation.orders.iter().find(same) else {
+                continue;
+            };
+            let key = (done.source.clone(), done.sequence);
+            // One that is answered again after a crash has no effect any more.
+            if self.taken.contains_key(&key) {
+                continue;
+            }
+            if done.refused.is_none() {
+                self.taken.insert(key, 1);
+                self.causes += 1;
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.orders.push(order.kind.clone());
+                }
+            }
+            self.fresh
+                .orders
+                .push((order.clone(), done.refused.clone()));
+        }
+    }
+
+    fn see_attempt(&mut self, scene: &Scene<'_>, turn: &Turn) {
+        let summary = &turn.decision.summary;
+        let Some(latest) = &summary.latest else {
+            return;
+        };
+        let replicas = scene.world.replicas();
+        let goes_on = self.attempt.as_ref().is_some_and(|attempt| {
+            attempt.revision == *latest
+                && attempt.number == summary.attempt
+                && attempt.steps == turn.plan.steps_digest
+        });
+        if let Some(attempt) = &mut self.attempt
+            && goes_on
+        {
+            let (least, most) = attempt.replicas;
+            attempt.replicas = (least.min(replicas), most.max(replicas));
+            return;
+        }
+        let orders = self.fresh.orders.iter();
+        let taken = orders.filter(|(_, refused)| refused.is_none());
+        let base = self.share_written(latest);
+        self.first_attempt.get_or_insert(summary.attempt);
+        self.fresh.began = self.attempt.is_some();
+        self.attempt = Some(Attempt {
+            revision: latest.clone(),
+            number: summary.attempt,
+            began: turn.now,
+            steps: turn.plan.steps_digest,
+            replicas: (replicas, replicas),
+            base,
+            highest: base,
+            orders: taken.map(|(order, _)| order.kind.clone()).collect(),
+            aborted: None,
+            verdicts: BTreeMap::new(),
+            gates: BTreeSet::new(),
+        });
+    }
+
+    /// The largest share of a revision by what was written to any router.
+    pub(crate) fn share_written(&self, revision: &RevisionId) -> u32 {
+        self.routes
+            .values()
+            .map(|route| route.share(revision))
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn see_measurements(&mut self, turn: &Turn) {
+        for measurement in &turn.observation.measurements {
+            let running = matches!(measurement.outcome, Outcome::Running { .. });
+            if !running && self.measured.insert(measurement.id.clone()) {
+                self.see_measurement(turn, measurement);
+            }
+        }
+    }
+
+    fn see_measurement(&mut self, turn: &Turn, measurement: &Measurement) {
+        let (id, plan) = (&measurement.id, &turn.plan);
+        let known = |metric: &&MetricPlan| metric.name == id.metric && metric.digest == id.digest;
+        let Some(attempt) = &mut self.attempt else {
+            return;
+        };
+        if id.attempt != attempt.number || id.revision != attempt.revision {
+            return;
+        }
+        let (Outcome::Done { reading, .. }, Some(metric)) =
+            (&measurement.outcome, metrics(plan).find(known))
+        else {
+            return;
+        };
+        if let Reading::Gate(state) = reading {
+            if *state == GateState::Open {
+                attempt.gates.insert(id.run);
+            }
+            return;
+        }
+        let verdicts = attempt
+            .verdicts
+            .entry((id.run, id.metric.clone()))
+            .or_default();
+        verdicts.newest = Some(measurement.at);
+        match judge(metric, reading).phase {
+            AnalysisPhase::Successful => {
+                (verdicts.passed, verdicts.failed_in_a_row) = (verdicts.passed + 1, 0);
+                verdicts.proven += u32::from(is_proof(metric, reading));
+            }
+            AnalysisPhase::Failed => {
+                verdicts.failed += 1;
+                verdicts.failed_in_a_row += 1;
+            }
+            _ => {}
+        }
+        if is_failing(metric, verdicts) {
+            self.fresh.failing = Some(id.metric.to_string());
+        }
+    }
+
+    fn see_abort(&mut self, turn: &Turn) {
+        let decision = &turn.decision;
+        let aborted = matches!(decision.waiting.reason, Reason::Aborted { .. })
+            || decision.message.starts_with("RolloutAborted");
+        if let Some(attempt) = &mut self.attempt
+            && aborted
+            && attempt.aborted.is_none()
+        {
+            attempt.aborted = Some(turn.now);
+            self.fresh.aborted = true;
+        }
+    }
+
+    fn see_reduction(&mut self, turn: &Turn) {
+        let (Some(stable), Some(seen)) = (&self.stable, workload(turn)) else {
+            return;
+        };
+        let available = seen
+            .revision(stable)
+            .map_or(0, |revision| revision.available);
+        if available >= seen.replicas {
+            self.reduced = false;
+        }
+    }
+
+    /// Takes in what was written, once it was checked.
+    pub(crate) fn remember(&mut self, scene: &Scene<'_>) {
+        for write in scene.writes.iter().filter(|write| write.refused.is_none()) {
+            self.remember_write(scene, write);
+        }
+        if let Some(turn) = scene.turn.filter(|turn| is_saved(turn)) {
+            self.before = Some(turn.clone());
+        }
+    }
+
+    fn remember_write(&mut self, scene: &Scene<'_>, write: &Write) {
+        match &write.kind {
+            WriteKind::Route { router, route } => {
+                self.routes.insert(*router, Route::clone(route));
+                if let Some(attempt) = &mut self.attempt {
+                    attempt.highest = attempt.highest.max(route.share(&attempt.revision));
+                }
+            }
+            WriteKind::Scale {
+                revision, replicas, ..
+            } => {
+                self.scales.insert(revision.clone(), *replicas);
+                let stable = self.stable.as_ref() == Some(revision);
+                self.reduced |= stable && *replicas < scene.world.replicas();
+            }
+            _ => {}
+        }
+    }
+
+    /// The heights of a plan for a replica count.
+    pub(crate) fn heights(
+        &mut self,
+        plan: &Plan,
+        replicas: u32,
+        servers: Option<u32>,
+    ) -> Vec<Height> {
+        let key = (plan.digest, replicas, servers);
+        match &self.cache {
+            Some((known, heights)) if *known == key => heights.clone(),
+            _ => {
+                let heights = heights(plan, replicas, servers);
+                self.cache = Some((key, heights.clone()));
+                heights
+            }
+        }
+    }
+}
+
+/// Whether what a round decided is saved.
+pub(crate) fn is_saved(turn: &Turn) -> bool {
+    !matches!(turn.persisted, Persisted::Failed(_))
+}
+
+/// What a round saw of the workload.
+pub(crate) fn workload(turn: &Turn) -> Option<&WorkloadSeen> {
+    match &turn.observation.workload {
+        Read::Seen(seen) => Some(seen),
+        Read::Failed(_) => None,
+    }
+}
+
+/// The routes that a round decided on or wrote.
+pub(crate) fn routes<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Route> {
+    let written = scene.writes.iter().filter_map(|write| match &write.kind {
+        WriteKind::Route { route, .. } if write.refused.is_none() && !write.echo => {
+            Some(route.as_ref())
+        }
+        _ => None,
+    });
+    let actions = scene
+        .turn
+        .into_iter()
+        .flat_map(|turn| &turn.decision.actions);
+    written.chain(actions.filter_map(|action| match action {
+        Action::Route { route, .. } => Some(route),
+        _ => None,
+    }))
+}
+
+/// Whether something was measured, or the condition names the case of nothing.
+fn is_proof(metric: &MetricPlan, reading: &Reading) -> bool {
+    let names = |words: &[&str]| {
+        let conditions = metric.success.iter().chain(&metric.failure);
+        let mut sources = conditions.map(|condition| condition.source().replace(' ', ""));
+        sources.any(|source| words.iter().any(|word| source.contains(word)))
+    };
+    let nan = |series: &[gradatim_core::measurement::Series]| {
+        let last = |one: &gradatim_core::measurement::Series| {
+            one.samples.last().map(|sample| sample.value)
+        };
+        series.iter().filter_map(last).any(|value| value.is_nan())
+    };
+    match reading {
+        Reading::Series(series) if series.is_empty() => {
+            names(&["len(", "nil", "Nil", "default(", "??"])
+        }
+        Reading::Json(json) if json.is_null() => names(&["len(", "nil", "Nil", "default(", "??"]),
+        Reading::Number(number) if number.is_nan() => names(&["isNaN("]),
+        Reading::Series(series) if nan(series) => names(&["isNaN("]),
+        _ => true,
+    }
+}
+
+/// Whether a metric has failed more often than it may.
+fn is_failing(metric: &MetricPlan, verdicts: &Verdicts) -> bool {
+    let more = |limit: u32| verdicts.failed > limit;
+    let row = |limit: u32| verdicts.failed_in_a_row >= limit;
+    !metric.dry_run
+        && (metric.failure_limit.is_some_and(more)
+            || metric.consecutive_failure_limit.is_some_and(row))
+}
+
+/// How long something lasted, as people say it.
+pub(crate) fn told(span: Duration) -> String {
+    let secs = span.as_secs();
+    format!("{}:{:02}", secs / 60, secs % 60)
+}
