@@ -1,6 +1,7 @@
 //! Everything that needs more than one crate.
 
 mod conformance;
+mod live;
 mod manifests;
 mod providers;
 mod stub;

@@ -40,7 +40,7 @@ pub(super) fn keys() -> Arc<dyn Secrets> {
 }
 
 /// An ask of a query, at an instant.
-pub(super) fn ask(query: Value, at: Timestamp) -> Ask {
+pub(crate) fn ask(query: Value, at: Timestamp) -> Ask {
     Ask {
         id: MeasurementId {
             incarnation: 1,

@@ -1,0 +1,30 @@
+//! Real servers, started on free loopback ports by the test that needs them and stopped by it.
+//!
+//! A missing server is reported by name. With `GRADATIM_LIVE=required` it fails the test.
+
+mod gate;
+mod prometheus;
+mod server;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::{PortError, Secret, Secrets};
+
+/// Nobody needs a secret here.
+struct NoSecrets;
+
+#[async_trait]
+impl Secrets for NoSecrets {
+    async fn get(&self, name: &str, key: &str) -> Result<Secret, PortError> {
+        Err(PortError::new(
+            FaultKind::NotFound,
+            format!("no secret {name}/{key}"),
+        ))
+    }
+}
+
+fn no_secrets() -> Arc<dyn Secrets> {
+    Arc::new(NoSecrets)
+}

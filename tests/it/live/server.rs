@@ -1,0 +1,117 @@
+//! A server process: found, started, waited for, stopped.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it answers; machines are shared.
+const LONGEST_START: Duration = Duration::from_secs(60);
+
+/// A running server; dropped, it is killed.
+pub(super) struct Server {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    /// Starts a program that writes into `dir`.
+    pub(super) fn start(program: &Path, arguments: &[String], dir: &Path) -> Self {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let log = dir.join(format!("{name}.log"));
+        let out = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        Self { child, log }
+    }
+
+    /// Waits until an address answers with success.
+    pub(super) async fn ready(&mut self, address: &str) {
+        let began = Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended with {status}: {}", self.log());
+            }
+            if is_success(address).await {
+                return;
+            }
+            let waited = began.elapsed();
+            assert!(
+                waited < LONGEST_START,
+                "{address} is not ready: {}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Kills it at once, as a machine that fails does.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn log(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn is_success(address: &str) -> bool {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let rest = address.trim_start_matches("http://");
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let Ok(mut stream) = tokio::net::TcpStream::connect(host).await else {
+        return false;
+    };
+    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    if stream.write_all(request.as_bytes()).await.is_err() {
+        return false;
+    }
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).split(' ').nth(1) == Some("200")
+}
+
+/// A port that nobody listens on.
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Where a program is; none when it is missing, which is said aloud, or fails where live servers
+/// are required.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/bin"].map(PathBuf::from);
+    let cache = std::env::var_os("GRADATIM_LIVE_CACHE").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/gradatim-live"));
+    let built = cache.or(home).map(|cache| cache.join("bin"));
+    let mut places = std::env::split_paths(&places).chain(more).chain(built);
+    let found = places.find_map(|dir| Some(dir.join(program)).filter(|path| path.is_file()));
+    if found.is_none() {
+        let required = std::env::var_os("GRADATIM_LIVE").is_some_and(|it| it == "required");
+        assert!(!required, "{program} is missing and GRADATIM_LIVE=required");
+        // The harness hides what a passing test prints, but not what goes past its macros.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no {program} on this machine");
+    }
+    found
+}
