@@ -4,5 +4,6 @@ mod conformance;
 mod live;
 mod manifests;
 mod providers;
+mod restart;
 mod stub;
 mod tidy;
