@@ -25,7 +25,7 @@ as_root=()
 install() {
   # The tests start servers of their own; the packages' services must not.
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get install --yes --quiet --no-install-recommends "${missing[@]}" </dev/null
+    apt-get -o DPkg::Lock::Timeout=120 install --yes --quiet --no-install-recommends "${missing[@]}" </dev/null
 }
 echo "installing ${missing[*]}"
 install || { "${as_root[@]}" apt-get update --quiet && install; }
