@@ -21,7 +21,7 @@
 //!
 //! let forecast = forecast(&plan, &Assumed::of(&shop));
 //! assert_eq!(forecast.steps[0].canary_pods, 2);
-//! assert_eq!(forecast.promoted.earliest, Some(minute));
+//! assert_eq!(forecast.promoted.earliest, minute);
 //! assert_eq!(forecast.failing.found, None, "nothing judges it");
 //! # Ok::<(), gradatim_core::plan::CompileErrors>(())
 //! ```
@@ -75,16 +75,69 @@ impl Assumed {
     }
 }
 
-/// An instant that is not known exactly, as the time since the release began.
+/// An instant of a release.
+///
+/// A pause without end starts the clock anew: nobody knows when an operator ends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// How many pauses without end have been ended by then.
+    pub pauses: u32,
+    /// The time since the last of them was, or since the release began.
+    #[serde(serialize_with = "seconds")]
+    pub at: Duration,
+}
+
+impl Moment {
+    fn plus(self, time: Duration) -> Self {
+        let at = self.at.saturating_add(time);
+        Self { at, ..self }
+    }
+
+    /// The time since an earlier moment, where no pause without end lies between them.
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        (self.pauses == earlier.pauses).then(|| self.at.saturating_sub(earlier.at))
+    }
+}
+
+/// When something happens: not before, and not after unless something is overdue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Span {
-    /// Not before; none after a pause that only an operator ends.
-    #[serde(serialize_with = "some_seconds")]
-    pub earliest: Option<Duration>,
-    /// Not after, unless something is overdue; none where nothing bounds it.
-    #[serde(serialize_with = "some_seconds")]
-    pub latest: Option<Duration>,
+    /// How many pauses without end have been ended by then.
+    pub pauses: u32,
+    /// The time since the last of them was, or since the release began: at least this.
+    #[serde(serialize_with = "seconds")]
+    pub earliest: Duration,
+    /// At most this.
+    #[serde(serialize_with = "seconds")]
+    pub latest: Duration,
+}
+
+impl Span {
+    /// Its earliest moment.
+    pub fn first(self) -> Moment {
+        Moment {
+            pauses: self.pauses,
+            at: self.earliest,
+        }
+    }
+
+    /// Its latest moment.
+    pub fn last(self) -> Moment {
+        Moment {
+            pauses: self.pauses,
+            at: self.latest,
+        }
+    }
+
+    fn plus(self, earliest: Duration, latest: Duration) -> Self {
+        Self {
+            pauses: self.pauses,
+            earliest: self.earliest.saturating_add(earliest),
+            latest: self.latest.saturating_add(latest),
+        }
+    }
 }
 
 /// What a plan will do.

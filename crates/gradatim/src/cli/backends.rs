@@ -50,6 +50,13 @@ pub(super) struct Ready {
     pub(super) providers: BTreeMap<String, Arc<dyn MetricProvider>>,
 }
 
+/// What the backends of this binary make of their parts of a manifest, without a client; one that
+/// is not here is taken to be able to do everything, with a warning.
+pub(super) fn known() -> Registry {
+    let registry = gradatim_prometheus::register(Registry::lenient(), Default::default());
+    gradatim_web::register(gradatim_loki::register(registry, Default::default()))
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),

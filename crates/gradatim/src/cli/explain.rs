@@ -11,7 +11,6 @@ use std::time::Duration;
 use gradatim_core::go_duration;
 use gradatim_core::plan::forecast::{Assumed, Forecast, Suggestion, forecast, suggest};
 use gradatim_core::plan::lint::lint;
-use gradatim_core::registry::Registry;
 use gradatim_core::yaml::{Diagnostic, Skipped};
 use serde::Serialize;
 
@@ -19,7 +18,7 @@ use self::advice::Placed;
 use super::failure::Failure;
 use super::input::{Files, Input, Rollout};
 use super::look::Tone;
-use super::{Exit, Io, Output, text};
+use super::{Exit, Io, Output, backends, text};
 
 /// Say what manifests will do, before anyone runs them
 ///
@@ -91,7 +90,7 @@ fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S
 
 impl Explain {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
-        let registry = Registry::lenient();
+        let registry = backends::known();
         let input = match self.json {
             false => self.files.compiled(&registry, io)?,
             true => match self.files.compile(&registry, io)? {

@@ -69,7 +69,13 @@ impl Table {
         let indent = line.chars().count() + 2;
         let text = cells.get(last).map_or("", String::as_str);
         let room = width.saturating_sub(indent).max(12);
-        let mut rest = text.lines().flat_map(|text| wrap(text, room));
+        // What is left of a line of its own stands further in than its beginning.
+        let hanging = |text: &str| {
+            let lines = wrap(text, room - 2).into_iter().enumerate();
+            let lines = lines.map(|(at, line)| if at == 0 { line } else { format!("  {line}") });
+            lines.collect::<Vec<_>>()
+        };
+        let mut rest = text.lines().flat_map(hanging);
         let first = rest.next().unwrap_or_default();
         let mut lines = vec![format!("{line}  {first}").trim_end().to_owned()];
         lines.extend(rest.map(|text| format!("{:indent$}{text}", "")));

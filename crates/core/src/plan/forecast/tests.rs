@@ -71,23 +71,21 @@ fn seen(strategy: impl Into<Strategy>, templates: &[AnalysisTemplate]) -> Foreca
 }
 
 /// Earliest and latest begin of each step in seconds, and of what comes after the last.
-fn begins(forecast: &Forecast) -> Vec<(Option<u64>, Option<u64>)> {
-    let span = |span: Span| {
-        (
-            span.earliest.map(|it| it.as_secs()),
-            span.latest.map(|it| it.as_secs()),
-        )
-    };
+fn begins(forecast: &Forecast) -> Vec<(u64, u64)> {
+    let span = |span: Span| (span.earliest.as_secs(), span.latest.as_secs());
     let steps = forecast.steps.iter().map(|row| span(row.from));
     steps.chain([span(forecast.promoted)]).collect()
 }
 
+/// The seconds of a moment before any pause without end.
+fn at(moment: Moment) -> Duration {
+    assert_eq!(moment.pauses, 0);
+    moment.at
+}
+
 fn found(forecast: &Forecast) -> Option<u64> {
-    forecast
-        .failing
-        .found
-        .as_ref()
-        .map(|found| found.at.as_secs())
+    let found = forecast.failing.found.as_ref();
+    found.map(|found| at(found.at).as_secs())
 }
 
 #[test]
@@ -112,7 +110,6 @@ fn steps_follow_one_another_in_the_earliest_and_the_latest_world() {
         (580, 2940),
         (580, 2940),
     ];
-    let wanted = wanted.map(|(earliest, latest)| (Some(earliest), Some(latest)));
     assert_eq!(begins(&forecast), wanted);
     let pods: Vec<_> = forecast
         .steps
@@ -142,13 +139,16 @@ fn the_third_failure_of_two_allowed_takes_the_traffic_back() {
     ];
     let failing = seen(routed(steps), &[rate()]).failing;
     assert_eq!(
-        failing.first_request,
+        failing.first_request.map(at),
         Some(secs(10)),
         "once its service is bound to it"
     );
     let found = failing.found.clone().unwrap();
-    assert_eq!((found.at, found.by), (secs(140 + 2 * 30), Judge::Step(2)));
-    assert_eq!(failing.back, Some(secs(210)));
+    assert_eq!(
+        (at(found.at), found.by),
+        (secs(140 + 2 * 30), Judge::Step(2))
+    );
+    assert_eq!(failing.back.map(at), Some(secs(210)));
     assert_eq!(failing.takes(), Some(secs(200)));
     assert_eq!(failing.exposed, Some(secs(20)), "a tenth of 200 s");
     assert_eq!(failing.largest_share, 0.1);
@@ -201,7 +201,7 @@ fn a_background_analysis_meets_the_first_request_at_any_time_of_its_interval() {
         Some(620),
         "one measurement while it waits for its promotion"
     );
-    assert_eq!(late.background.unwrap().from.earliest, Some(secs(620)));
+    assert_eq!(late.background.unwrap().from.earliest, secs(620));
 }
 
 #[test]
@@ -253,22 +253,66 @@ fn each_limit_has_its_own_time() {
 }
 
 #[test]
-fn a_pause_without_end_stops_the_clock() {
+fn a_pause_without_end_starts_the_clock_anew() {
     let steps = [
         StepSpec::set_weight(20),
         StepSpec::pause(),
         analysis("rate"),
     ];
     let forecast = seen(routed(steps), &[rate()]);
+    assert_eq!(begins(&forecast)[..3], [(0, 0), (20, 600), (0, 0)]);
     assert_eq!(
-        begins(&forecast)[2..],
-        [(None, None), (None, None), (None, None)]
+        (forecast.promoted.pauses, forecast.promoted.earliest),
+        (1, secs(130))
+    );
+    let failing = forecast.failing;
+    let third = Moment {
+        pauses: 1,
+        at: secs(60),
+    };
+    assert_eq!(failing.found.as_ref().map(|found| found.at), Some(third));
+    assert_eq!(
+        (failing.stops_at, failing.exposed, failing.takes()),
+        (Some(1), None, None)
+    );
+}
+
+#[test]
+fn a_pause_without_end_is_watched_from_beside() {
+    let endless = AnalysisTemplate::new("rate", [metric("rate").with_interval("1m")]);
+    let canary = routed([StepSpec::set_weight(20), StepSpec::pause()]);
+    let forecast = seen(
+        canary.with_analysis(RolloutAnalysis::new(["rate"])),
+        &[endless.clone()],
     );
     assert_eq!(
-        (forecast.failing.stops_at, found(&forecast)),
-        (Some(1), None)
+        (found(&forecast), forecast.failing.stops_at),
+        (Some(25 + 60), None)
     );
-    assert_eq!(forecast.failing.exposed, None);
+    assert_eq!(forecast.failing.exposed, Some(secs(17)), "a fifth of 85 s");
+
+    // A pause before the first weight: the run is as old as that lasts.
+    let canary = routed([
+        StepSpec::pause(),
+        StepSpec::set_weight(20),
+        StepSpec::pause_for(secs(600)),
+    ]);
+    let forecast = seen(
+        canary.with_analysis(RolloutAnalysis::new(["rate"])),
+        &[endless],
+    );
+    let at = Moment {
+        pauses: 1,
+        at: secs(25 + 60),
+    };
+    assert_eq!(
+        forecast.failing.found.as_ref().map(|found| found.at),
+        Some(at)
+    );
+    assert_eq!(
+        (forecast.failing.takes(), forecast.failing.stops_at),
+        (Some(secs(85)), None)
+    );
 }
 
 #[test]
@@ -282,10 +326,10 @@ fn without_a_router_pods_are_the_share() {
     let forecast = forecast(&plan, &assumed(1, 20));
     let first = &forecast.steps[0];
     assert_eq!((first.canary_pods, first.stable_pods), (1, 1));
-    assert_eq!(forecast.failing.first_request, Some(secs(20)));
+    assert_eq!(forecast.failing.first_request.map(at), Some(secs(20)));
     assert_eq!(forecast.failing.largest_share, 0.5);
     // Found at 20 + 60 + 60; the old pod is there still, but pods must come and go.
-    assert_eq!(forecast.failing.back, Some(secs(160)));
+    assert_eq!(forecast.failing.back.map(at), Some(secs(160)));
     assert!(forecast.failing.back_waits_for_pods);
 }
 
@@ -294,10 +338,7 @@ fn a_rolling_update_is_one_row_in_batches() {
     let plan = plan(Strategy::RollingUpdate, &[]);
     let forecast = forecast(&plan, &assumed(10, 20));
     // Ten pods, at most 3 more and 2 fewer: two batches.
-    assert_eq!(
-        begins(&forecast),
-        [(Some(0), Some(0)), (Some(40), Some(600))]
-    );
+    assert_eq!(begins(&forecast), [(0, 0), (40, 600)]);
     assert_eq!(forecast.steps[0].what, What::Promotion);
     assert_eq!(forecast.failing.found, None);
 }
@@ -316,13 +357,13 @@ fn blue_green_reaches_users_at_its_switch() {
         [What::Preview, What::Switch, What::Analysis, What::Promotion]
     );
     // Pods in 20 s, bound to the preview in 5, to the active service in 5 more.
-    assert_eq!(forecast.failing.first_request, Some(secs(25)));
+    assert_eq!(forecast.failing.first_request.map(at), Some(secs(25)));
     assert_eq!(
         found(&forecast),
         Some(30 + 30 + 60),
         "seen from 40 s on, so from the second"
     );
-    assert_eq!(forecast.failing.back, Some(secs(125)));
+    assert_eq!(forecast.failing.back.map(at), Some(secs(125)));
     assert_eq!(forecast.failing.exposed, Some(secs(100)));
 }
 
@@ -338,7 +379,7 @@ fn a_test_job_finds_it_before_any_user_does() {
     let failing = seen(routed(steps), &[smoke]).failing;
     assert_eq!(
         (failing.first_request, failing.back),
-        (None, Some(Duration::ZERO))
+        (None, Some(Moment::default()))
     );
     assert_eq!(
         (failing.exposed, failing.largest_share),
@@ -372,7 +413,7 @@ fn a_metric_that_may_not_see_it_is_named_apart() {
     ];
     let failing = seen(routed(steps), &[cpu.clone(), rate()]).failing;
     assert_eq!(failing.found.unwrap().metric, "rate".into());
-    assert_eq!(failing.doubtful.unwrap().at, secs(80));
+    assert_eq!(at(failing.doubtful.unwrap().at), secs(80));
 
     let steps = [
         StepSpec::set_weight(10),

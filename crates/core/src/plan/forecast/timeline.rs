@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::metric::{self, MetricForecast};
-use super::{Assumed, Span, some_seconds};
+use super::{Assumed, Moment, Span, some_seconds};
 use crate::analysis::RunPlan;
 use crate::capability::Part;
 use crate::decide::ratio;
@@ -101,7 +101,7 @@ pub struct StepForecast {
 /// The weight from an instant on, in the earliest course of things.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Exposure {
-    pub(super) at: Duration,
+    pub(super) at: Moment,
     /// The share of the requests, 0 to 1.
     pub(super) share: f64,
 }
@@ -118,30 +118,20 @@ impl Timeline {
     /// When a step of the user's is entered, or the promotion after all of them.
     pub(super) fn entered(&self, step: u32) -> Span {
         if step == 0 {
-            let zero = Some(Duration::ZERO);
-            return Span {
-                earliest: zero,
-                latest: zero,
-            };
+            return Span::default();
         }
-        let entered = self
-            .steps
-            .iter()
-            .find(|row| row.step.is_none_or(|index| index >= step));
+        let mut rows = self.steps.iter();
+        let entered = rows.find(|row| row.step.is_none_or(|index| index >= step));
         entered.map_or(self.promoted, |row| row.from)
     }
 }
 
 /// How a plan goes on in time.
 pub(in crate::plan) fn timeline(plan: &Plan, assumed: &Assumed) -> Timeline {
-    let zero = Some(Duration::ZERO);
     let mut walk = Walk {
         plan,
         assumed,
-        now: Span {
-            earliest: zero,
-            latest: zero,
-        },
+        now: Span::default(),
         canary: 0,
         stable: assumed.replicas,
         weight: 0,
@@ -205,17 +195,16 @@ impl Walk<'_> {
     /// A wait that takes at least `earliest` and is overdue at the progress deadline.
     fn wait(&mut self, earliest: Duration) {
         let latest = self.plan.progress_deadline.max(earliest);
-        self.now = Span {
-            earliest: self.now.earliest.map(|now| now.saturating_add(earliest)),
-            latest: self.now.latest.map(|now| now.saturating_add(latest)),
-        };
+        self.now = self.now.plus(earliest, latest);
     }
 
     fn pause(&mut self, duration: Option<Duration>, held_by: &mut Vec<Hold>) -> What {
-        let add = |now: Option<Duration>| Some(now?.saturating_add(duration?));
-        self.now = Span {
-            earliest: add(self.now.earliest),
-            latest: add(self.now.latest),
+        self.now = match duration {
+            Some(duration) => self.now.plus(duration, duration),
+            None => Span {
+                pauses: self.now.pauses.saturating_add(1),
+                ..Span::default()
+            },
         };
         held_by.push(Hold::Pause { duration });
         What::Pause
@@ -233,23 +222,12 @@ impl Walk<'_> {
             });
             return What::Gate;
         }
-        let mut shortest = run.metrics.iter().map(metric::shortest);
-        let shortest = shortest.try_fold(Duration::ZERO, |longest, it| Some(longest.max(it?)));
-        let latest = run
-            .longest()
-            .map(|it| it.saturating_add(self.plan.progress_deadline));
-        self.now = Span {
-            earliest: self
-                .now
-                .earliest
-                .zip(shortest)
-                .map(|(now, it)| now.saturating_add(it)),
-            latest: self
-                .now
-                .latest
-                .zip(latest)
-                .map(|(now, it)| now.saturating_add(it)),
-        };
+        let shortest = run.metrics.iter().filter_map(metric::shortest).max();
+        let longest = run.longest().unwrap_or_default();
+        self.now = self.now.plus(
+            shortest.unwrap_or_default(),
+            longest.saturating_add(self.plan.progress_deadline),
+        );
         let metrics = run.metrics.iter().map(Into::into).collect();
         held_by.push(Hold::Analysis { metrics });
         What::Analysis
@@ -358,11 +336,8 @@ impl Walk<'_> {
     }
 
     fn exposed(&mut self, after: Duration, share: f64) {
-        let Some(now) = self.now.earliest else { return };
-        self.exposure.push(Exposure {
-            at: now.saturating_add(after),
-            share,
-        });
+        let at = self.now.first().plus(after);
+        self.exposure.push(Exposure { at, share });
     }
 }
 

@@ -39,7 +39,7 @@ fn window(metric: &Metric<'_>) -> Option<Duration> {
 /// weight before it.
 fn since_raise(subject: &Subject<'_>, index: usize) -> Option<(u32, Duration)> {
     let rows = &subject.timeline.steps;
-    let start = rows.get(index)?.from.earliest?;
+    let start = rows.get(index)?.from.first();
     let raise = rows
         .iter()
         .take(index)
@@ -51,7 +51,8 @@ fn since_raise(subject: &Subject<'_>, index: usize) -> Option<(u32, Duration)> {
         .map(|row| row.weight)
         .next_back()
         .unwrap_or(0);
-    (row.weight > before).then_some((before, start.saturating_sub(row.until.earliest?)))
+    let elapsed = start.since(row.until.first())?;
+    (row.weight > before).then_some((before, elapsed))
 }
 
 fn in_step(

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use gradatim_core::plan::StepKind;
-use gradatim_core::plan::forecast::{Change, Failing, FailsAt, Found, Judge, Suggestion};
+use gradatim_core::plan::forecast::{Change, Failing, FailsAt, Found, Judge, Moment, Suggestion};
 use gradatim_core::plan::lint::Rule;
 
 use super::super::Output;
 use super::super::look::Tone;
 use super::super::text::{clean, list, ordinal, short, wrap};
-use super::words::{clock, percent};
+use super::words::{moment, percent};
 use super::{Explained, Target};
 
 const HOUR: f64 = 3600.0;
@@ -26,22 +26,22 @@ pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Resu
         entry(
             out,
             "first user",
-            &format!("{} at the earliest", clock(first)),
+            &format!("{} at the earliest", moment(first)),
         )?;
     }
     let found = match &failing.found {
         Some(found) => format!(
             "{} at the latest, by {}",
-            clock(found.at),
+            moment(found.at),
             by(explained, found)
         ),
-        None => unfound(explained),
+        None => unfound().to_owned(),
     };
     entry(out, "found", &found)?;
     if let Some(doubtful) = &failing.doubtful {
         let text = format!(
             "at {} if it shows in {}",
-            clock(doubtful.at),
+            moment(doubtful.at),
             by(explained, doubtful)
         );
         entry(out, "", &text)?;
@@ -105,31 +105,28 @@ fn by(explained: &Explained<'_>, found: &Found) -> String {
     format!("{} {at}{limit}{mixed}", clean(found.metric.as_str()))
 }
 
-fn unfound(explained: &Explained<'_>) -> String {
-    let forecast = &explained.forecast;
-    let stop = forecast
-        .failing
-        .stops_at
-        .and_then(|at| forecast.steps.get(at));
-    match stop {
-        Some(row) if row.weight == 0 => {
-            "not before somebody promotes it: no user has met it until then".to_owned()
-        }
-        Some(row) => {
-            let step = row.step.map_or_else(String::new, |it| {
-                format!(" of step {}", it.saturating_add(1))
-            });
-            format!("not by itself: it stands at the pause{step}, which only a person ends")
-        }
-        None => "never for certain: no test and no metric of errors that could fail".to_owned(),
-    }
+/// Why it is not found.
+fn unfound() -> &'static str {
+    "never for certain: no test and no metric of errors that could fail"
 }
 
-fn way_back(explained: &Explained<'_>, back: Duration) -> String {
+/// The pause without end in which users meet it.
+fn pause(explained: &Explained<'_>) -> Option<String> {
+    let forecast = &explained.forecast;
+    let row = forecast.steps.get(forecast.failing.stops_at?)?;
+    let step = row
+        .step
+        .map(|step| format!(" of step {}", step.saturating_add(1)));
+    Some(format!("the pause{}", step.unwrap_or_default()))
+}
+
+fn way_back(explained: &Explained<'_>, back: Moment) -> String {
     let failing = &explained.forecast.failing;
-    let found = failing.found.as_ref().map_or(back, |found| found.at);
-    let settles = back.saturating_sub(found);
-    let why = match (failing.first_request, settles) {
+    let found = failing
+        .found
+        .as_ref()
+        .and_then(|found| back.since(found.at));
+    let why = match (failing.first_request, found.unwrap_or_default()) {
         (None, _) => ", before any user has met it".to_owned(),
         (_, Duration::ZERO) => String::new(),
         (_, time) => format!(", {} after that", short(time)),
@@ -138,7 +135,7 @@ fn way_back(explained: &Explained<'_>, back: Duration) -> String {
         true => ", as fast as old pods come back",
         false => "",
     };
-    format!("{}{why}{pods}", clock(back))
+    format!("{}{why}{pods}", moment(back))
 }
 
 fn users(explained: &Explained<'_>, failing: &Failing) -> String {
@@ -164,11 +161,10 @@ fn users(explained: &Explained<'_>, failing: &Failing) -> String {
 
 fn unbounded(explained: &Explained<'_>, failing: &Failing) -> String {
     let share = percent(failing.largest_share);
-    match (failing.stops_at, explained.forecast.promoted.earliest) {
-        (Some(_), _) if failing.largest_share <= 0.0 => "none until then".to_owned(),
-        (Some(_), _) => format!("{share} of the requests for as long as it stands there"),
-        (None, Some(promoted)) => format!("everyone, from {} on", clock(promoted)),
-        (None, None) => format!("{share} of the requests, and everyone once it is promoted"),
+    let promoted = moment(explained.forecast.promoted.first());
+    match pause(explained) {
+        Some(pause) => format!("{share} of the requests, for as long as {pause} lasts"),
+        None => format!("everyone, from {promoted} on"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::look::Tone;
 use super::super::table::{Side, Table};
 use super::super::text::{clean, count, short, wrap};
 use super::Explained;
-use super::words::{clock, holds, metric, percent};
+use super::words::{holds, metric, moment, percent};
 
 /// Writes what the rollout is, and its steps.
 pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {
@@ -80,19 +80,18 @@ fn steps(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {
             cells.push(share(row).map_or_else(|| "–".to_owned(), percent));
         }
         cells.push(format!("{} + {}", row.canary_pods, row.stable_pods));
-        cells.push(time(row.from.earliest));
-        cells.push(time(row.from.latest));
+        cells.push(moment(row.from.first()));
+        cells.push(moment(row.from.last()));
         cells.push(holds(row.what, &row.held_by));
         table.row(cells);
     }
-    let promoted = forecast.promoted;
     table.write(out)?;
-    let earliest = promoted.earliest.map_or_else(
-        || "when somebody ends the pause".to_owned(),
-        |it| format!("at {} at the earliest", clock(it)),
+    let promoted = moment(forecast.promoted.first());
+    let line = format!(
+        "  promoted at {promoted} at the earliest{}",
+        leaving(explained)
     );
     let look = out.look();
-    let line = format!("  promoted {earliest}{}", leaving(explained));
     for line in wrap_indented(&line, look.width) {
         writeln!(out, "{line}")?;
     }
@@ -130,10 +129,6 @@ fn share(row: &StepForecast) -> Option<f64> {
     (pods > 0.0).then(|| f64::from(row.canary_pods) / pods)
 }
 
-fn time(time: Option<Duration>) -> String {
-    time.map_or_else(|| "–".to_owned(), clock)
-}
-
 fn background(forecast: &Forecast, out: &mut Output<'_>) -> io::Result<()> {
     let Some(background) = &forecast.background else {
         return Ok(());
@@ -164,9 +159,13 @@ fn footnote(forecast: &Forecast, out: &mut Output<'_>) -> io::Result<()> {
         false => "is Degraded and goes on waiting",
     };
     let deadline = short(forecast.progress_deadline);
+    let plus = match forecast.promoted.pauses {
+        0 => "",
+        _ => " A + counts from when somebody ends the pause.",
+    };
     let line = format!(
         "  Pods are new + old. Earliest: {pods} and every measurement passes. Latest: every wait \
-         lasts to its deadline of {deadline}, after which the release {overdue}."
+         lasts to its deadline of {deadline}, after which the release {overdue}.{plus}"
     );
     writeln!(out)?;
     let look = out.look();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gradatim_core::measurement::GatePoint;
-use gradatim_core::plan::forecast::{FailsAt, Hold, MetricForecast, What};
+use gradatim_core::plan::forecast::{FailsAt, Hold, MetricForecast, Moment, What};
 
 use super::super::text::{clean, count, ordinal, short};
 
@@ -19,7 +19,7 @@ pub(super) fn percent(part: f64) -> String {
 }
 
 /// A time since the start, such as `3:30` or `1:02:00`.
-pub(super) fn clock(time: Duration) -> String {
+fn clock(time: Duration) -> String {
     let seconds = time
         .as_secs()
         .saturating_add(u64::from(time.subsec_millis() >= 500));
@@ -129,6 +129,14 @@ pub(super) fn fails(at: &[FailsAt]) -> String {
     }
 }
 
+/// A moment: `3:30` since the start, `+3:30` since a pause without end was ended.
+pub(super) fn moment(moment: Moment) -> String {
+    match moment.pauses {
+        0 => clock(moment.at),
+        _ => format!("+{}", clock(moment.at)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +150,7 @@ mod tests {
         assert_eq!(clock(Duration::from_secs(210)), "3:30");
         assert_eq!(clock(Duration::from_secs(3720)), "1:02:00");
         assert_eq!(clock(Duration::from_millis(1499)), "0:01");
+        let at = Duration::from_secs(60);
+        assert_eq!(moment(Moment { pauses: 1, at }), "+1:00");
     }
 }
