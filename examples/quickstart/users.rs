@@ -67,8 +67,9 @@ impl Drop for Users {
 async fn come(shop: SocketAddr, rate: f64, counts: Arc<Counts>, mut closing: watch::Receiver<()>) {
     let client = http::client();
     let mut asking = JoinSet::new();
+    // Where the machine is busy, those who came meanwhile ask all at once, as users do.
     let mut ticks = interval(Duration::from_secs(1).div_f64(rate));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for path in PATHS.iter().cycle() {
         tokio::select! {
             _ = closing.changed() => break,
