@@ -10,10 +10,8 @@ use crate::line::{Line, Tone, grouped};
 
 /// No wider than this, however wide the terminal is.
 const WIDEST: usize = 100;
-/// What stands right of a bar: percent, requests, failures.
-const NUMBERS: usize = 46;
-/// How many measured values of a metric are shown, the newest ones.
-const VALUES: usize = 4;
+/// Below this, numbers are shortened.
+const NARROW: usize = 80;
 
 /// One of the two versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,7 +109,7 @@ impl Scene {
         rows.extend(
             self.metrics
                 .iter()
-                .map(|(metric, next)| metric_row(metric, *next)),
+                .map(|(metric, next)| metric_row(metric, *next, width)),
         );
         rows.push(Row::new(1).add(format!("  {}", self.waiting), Tone::Waiting));
         rows.push(Row::new(8));
@@ -157,13 +155,26 @@ impl Scene {
         };
         let names = [&self.stable.name, &self.canary.name].map(|it| it.chars().count());
         let column = names.into_iter().max().unwrap_or(0);
-        let cells = width.saturating_sub(column + NUMBERS + 4).min(60);
+        let (percent, requests) = (side.percent, grouped(side.requests));
+        let failed = grouped(side.failed);
+        let (numbers, failed) = if width < NARROW {
+            (
+                format!(" {percent:>3} % {requests:>7} req"),
+                format!("{failed:>6} failed"),
+            )
+        } else {
+            (
+                format!(" {percent:>3} % {requests:>9} requests"),
+                format!("{failed:>9} failed"),
+            )
+        };
+        let used = column + 4 + numbers.chars().count() + failed.chars().count();
+        let cells = width.saturating_sub(used);
         let share = usize::try_from(self.stable.percent).unwrap_or(100).min(100);
         let border = (cells * share + 50) / 100;
         let (full, empty) = (|many| "█".repeat(many), |many| "░".repeat(many));
         let (left, right) = (border, cells - border);
-        let name = format!("  {:column$} ", side.name);
-        let row = Row::new(0).plain(name);
+        let row = Row::new(0).plain(format!("  {:column$} ", side.name));
         let row = if is_stable {
             row.add(full(left), Tone::Good)
                 .add(empty(right), Tone::Faint)
@@ -171,18 +182,12 @@ impl Scene {
             row.add(empty(left), Tone::Faint)
                 .add(full(right), Tone::Waiting)
         };
-        let numbers = format!(
-            " {:>3} % {:>9} requests ",
-            side.percent,
-            grouped(side.requests)
-        );
         let tone = if side.failed > 0 {
             Tone::Bad
         } else {
             Tone::Plain
         };
-        row.plain(numbers)
-            .add(format!("{:>8} failed", grouped(side.failed)), tone)
+        row.plain(numbers).add(failed, tone)
     }
 
     fn weight(&self) -> Row {
@@ -225,19 +230,16 @@ impl Scene {
     }
 }
 
-fn metric_row(metric: &Metric, next: Option<Duration>) -> Row {
+fn metric_row(metric: &Metric, next: Option<Duration>, width: usize) -> Row {
     let (mark, tone) = match metric.phase {
         _ if metric.has_failed() => ('✗', Tone::Bad),
         AnalysisPhase::Failed | AnalysisPhase::Error => ('✗', Tone::Bad),
         AnalysisPhase::Successful => ('✓', Tone::Good),
         _ => ('·', Tone::Waiting),
     };
-    let from = metric.values.len().saturating_sub(VALUES);
-    let values = metric.values.get(from..).unwrap_or_default();
-    let values = values
-        .iter()
-        .map(|value| format!("{value:>7}"))
-        .collect::<String>();
+    let shown = if width < NARROW { 2 } else { 4 };
+    let newest = metric.values.iter().rev().take(shown).rev();
+    let values: String = newest.map(|value| format!("{value:>7}")).collect();
     let state = match (next, metric.phase) {
         (Some(next), _) => format!("next in {:.1} s", next.as_secs_f64()),
         (None, AnalysisPhase::Successful) => "passed".to_owned(),
@@ -245,8 +247,9 @@ fn metric_row(metric: &Metric, next: Option<Duration>) -> Row {
         (None, _) => String::new(),
     };
     let row = Row::new(2).add(format!("  {mark} {:<14}", metric.name), tone);
+    let column = shown * 7;
     let bound = format!("wanted {}", metric.wanted);
-    row.plain(format!("{values:<28}   {state:<14}"))
+    row.plain(format!("{values:<column$}   {state:<14}"))
         .add(bound, Tone::Faint)
 }
 
@@ -306,8 +309,8 @@ mod tests {
         let rows: Vec<String> = scene().rows(100, 40).iter().map(text).collect();
         let expected = [
             "shop · v1 → v2                                                      Progressing   step 4 of 8 · 0:21",
-            "  v1 ████████████████████████████████████░░░░░░░░░░░░  75 %     2 812 requests        3 failed",
-            "  v2 ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░████████████  25 %       611 requests       41 failed",
+            "  v1 ████████████████████████████████████████░░░░░░░░░░░░░  75 %     2 812 requests        3 failed",
+            "  v2 ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░█████████████  25 %       611 requests       41 failed",
             "  weight   ▁▂▃█   wanted 25, seen 25",
             "  failed   ▁▂   6.7 % of v2",
             "",

@@ -1,6 +1,7 @@
 //! The terminal: a live view below the lines that have been written, and keys.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Once, mpsc as std_mpsc};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +40,7 @@ impl Terminal {
             }));
         });
         terminal::enable_raw_mode()?;
+        IS_TAKEN.store(true, Ordering::Relaxed);
         let terminal = Self;
         io::stdout().queue(cursor::Hide)?.flush()?;
         Ok(terminal)
@@ -51,8 +53,13 @@ impl Drop for Terminal {
     }
 }
 
-/// Makes the terminal as it was; doing it twice is doing it once.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Makes the terminal as it was, if it was taken; doing it twice is doing it once.
 pub(crate) fn give_back() {
+    if !IS_TAKEN.swap(false, Ordering::Relaxed) {
+        return;
+    }
     // Nothing can be done about a terminal that is gone.
     let _ = terminal::disable_raw_mode();
     let mut out = io::stdout();

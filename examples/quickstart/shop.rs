@@ -226,10 +226,9 @@ impl Shop {
                 return true;
             }
         };
-        let text = format!("you said: {order}");
-        match self.release.order(order).await {
-            Ok(()) => self.say("order", text, Tone::Plain),
-            Err(error) => self.say("order", format!("{text}; {error}"), Tone::Bad),
+        self.say("order", format!("you said: {order}"), Tone::Plain);
+        if let Err(error) = self.release.order(order).await {
+            self.say("order", error.to_string(), Tone::Bad);
         }
         false
     }
@@ -237,6 +236,7 @@ impl Shop {
     /// Stops the release and takes the traffic back first; whoever is in a hurry twice does not
     /// wait for that.
     async fn take_back(&self, wishes: &mut UnboundedReceiver<Wish>) {
+        self.say("order", "the traffic goes back first", Tone::Waiting);
         self.release.abort_on_exit(true);
         tokio::select! {
             // What is not back by then stays as it is seen.
