@@ -176,6 +176,41 @@ async fn ten_rollouts_of_one_holder_cost_one_heartbeat() {
 }
 
 #[tokio::test]
+async fn what_became_of_an_order_can_be_read_by_who_left_it() {
+    let (_dir, rollout) = file();
+    for _ in 0..40 {
+        rollout.leave(&abort()).await.unwrap();
+    }
+    assert_eq!(rollout.answer(2).unwrap(), None, "it is pending");
+    let done = |source: &str, sequence, refused: Option<&str>| Acknowledgement {
+        source: source.to_owned(),
+        sequence,
+        refused: refused.map(str::to_owned),
+    };
+    let refused = done("mailbox", 2, Some("no"));
+    let others = [
+        done("mailbox", 1, None),
+        refused.clone(),
+        done("handle", 3, None),
+    ];
+    rollout.acknowledge(&others).await.unwrap();
+    assert_eq!(rollout.answer(2).unwrap(), Some(refused));
+    assert_eq!(
+        rollout.answer(3).unwrap(),
+        None,
+        "another's order 3 is not this one"
+    );
+    assert_eq!(rollout.answer(99).unwrap(), None);
+
+    let rest: Vec<_> = (3..=40)
+        .map(|sequence| done("mailbox", sequence, None))
+        .collect();
+    rollout.acknowledge(&rest).await.unwrap();
+    assert_eq!(rollout.answer(2).unwrap(), None, "the newest 32 are kept");
+    assert!(rollout.answer(40).unwrap().is_some());
+}
+
+#[tokio::test]
 async fn an_order_of_another_process_is_heard_and_only_by_its_rollout() {
     let (dir, rollout) = file();
     let quiet = FileStore::open(dir.path()).unwrap();

@@ -283,7 +283,7 @@ fn a_pause_without_end_is_watched_from_beside() {
     let canary = routed([StepSpec::set_weight(20), StepSpec::pause()]);
     let forecast = seen(
         canary.with_analysis(RolloutAnalysis::new(["rate"])),
-        &[endless.clone()],
+        std::slice::from_ref(&endless),
     );
     assert_eq!(
         (found(&forecast), forecast.failing.stops_at),

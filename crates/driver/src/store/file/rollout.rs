@@ -41,7 +41,13 @@ struct Found {
 struct Mailbox {
     last: u64,
     orders: Vec<Order>,
+    /// What became of the newest ones that were taken out.
+    #[serde(default)]
+    answers: Vec<Acknowledgement>,
 }
+
+/// How many answers are kept for whoever gave the orders.
+const MOST_ANSWERS: usize = 32;
 
 impl FileRollout {
     pub(super) fn new(store: FileStore, id: RolloutId) -> Self {
@@ -76,6 +82,17 @@ impl FileRollout {
     pub fn is_driven(&self) -> Result<bool, PortError> {
         let owner: Option<Ownership> = self.disk().read(Area::Owner, self.id.as_str())?;
         Ok(owner.is_some_and(|owner| self.store.is_alive(&owner.holder)))
+    }
+
+    /// What became of an order, by the number that [`Store::leave`] gave it; none while it is
+    /// pending. The last 32 answers are kept.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be read.
+    pub fn answer(&self, sequence: u64) -> Result<Option<Acknowledgement>, PortError> {
+        let mailbox: Option<Mailbox> = self.disk().read(Area::Orders, self.id.as_str())?;
+        let mut answers = mailbox.unwrap_or_default().answers.into_iter();
+        Ok(answers.find(|answer| answer.sequence == sequence))
     }
 
     fn disk(&self) -> &Disk {
@@ -184,6 +201,20 @@ impl FileRollout {
     }
 }
 
+impl Mailbox {
+    fn answered(&mut self, done: &[Acknowledgement]) {
+        let is_ours = |done: &&Acknowledgement| {
+            let mut orders = self.orders.iter();
+            orders.any(|order| is_done(order, std::slice::from_ref(*done)))
+        };
+        let ours: Vec<_> = done.iter().filter(is_ours).cloned().collect();
+        self.answers.extend(ours);
+        let old = self.answers.len().saturating_sub(MOST_ANSWERS);
+        self.answers.drain(..old);
+        self.orders.retain(|order| !is_done(order, done));
+    }
+}
+
 impl Found {
     fn token(&self) -> Token {
         Token(self.save.to_string())
@@ -244,10 +275,8 @@ impl Store for FileRollout {
 
     async fn acknowledge(&self, done: &[Acknowledgement]) -> Result<(), PortError> {
         let done = done.to_vec();
-        self.blocking(move |rollout| {
-            rollout.change_mailbox(|mailbox| mailbox.orders.retain(|order| !is_done(order, &done)))
-        })
-        .await
+        self.blocking(move |rollout| rollout.change_mailbox(|mailbox| mailbox.answered(&done)))
+            .await
     }
 
     async fn changed(&self) {
