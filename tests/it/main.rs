@@ -3,6 +3,7 @@
 mod conformance;
 mod live;
 mod manifests;
+mod parity;
 mod providers;
 mod restart;
 mod stub;

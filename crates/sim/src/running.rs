@@ -115,11 +115,20 @@ impl Running {
         self.step_before(self.limit)
     }
 
+    /// Takes one round that is due until a time since the start; stands at that time when there
+    /// is none.
+    pub fn step_until(&mut self, at: Duration) -> Option<Stepped> {
+        let until = self.shared.world().origin + at;
+        let stepped = self.step_before(until);
+        if stepped.is_none() {
+            self.pass(until);
+        }
+        stepped
+    }
+
     /// Takes every round that is due until a time since the start, and stands there.
     pub fn run_until(&mut self, at: Duration) {
-        let until = self.shared.world().origin + at;
-        while self.step_before(until).is_some() {}
-        self.pass(until);
+        while self.step_until(at).is_some() {}
     }
 
     /// Runs until the outcome stands and nothing is left to be done, and reports.

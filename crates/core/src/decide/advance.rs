@@ -101,7 +101,11 @@ impl<'a> Turn<'a> {
     }
 
     fn promote_to_stable(&mut self) {
-        self.state.stable = Some(self.state.latest.clone());
+        let old = self.state.stable.replace(self.state.latest.clone());
+        // The old side's delay begins with the promotion, however long it was without traffic.
+        if let Some(seen) = old.and_then(|old| self.state.shares.get_mut(&old)) {
+            seen.since = self.now;
+        }
         self.state.course = Course::Settled;
         self.state.runs.clear();
         self.state.progress_at = self.now;
@@ -597,9 +601,9 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn timed_out(&self) -> String {
-        format!(
-            "ReplicaSet \"{}\" has timed out progressing.",
-            self.state.latest
-        )
+        let name = self.plan.name.as_str();
+        let name = name.rsplit('/').next().unwrap_or(name);
+        let latest = &self.state.latest;
+        format!("ReplicaSet \"{name}-{latest}\" has timed out progressing.")
     }
 }

@@ -127,8 +127,13 @@ impl Turn<'_> {
         if !self.share_stood_for(id, delay) {
             return desired;
         }
-        let floor = self.pods_for_share(id).max(u32::from(self.is_bound(id)));
-        target.max(floor).min(desired)
+        if target == 0 {
+            // All go at once, when nobody is sent to them any more.
+            let wanted = self.state.route.as_ref().map_or(0, |route| route.share(id));
+            let idle = wanted == 0 && self.share_seen(id) == Some(0) && !self.is_bound(id);
+            return if idle { 0 } else { desired };
+        }
+        target.max(self.pods_for_share(id)).min(desired)
     }
 
     /// Whether a revision's share is known and has not changed for a delay.

@@ -23,14 +23,10 @@ impl Turn<'_> {
             AbortCause::Gate => format!("{head}: the rollback gate is open"),
             AbortCause::Deadline => format!("{head}: {}", self.timed_out()),
             AbortCause::Trouble(text) => format!("{head}: {text}"),
-            AbortCause::Analysis {
-                run,
-                error,
-                message,
-            } => {
-                let verdict = if *error { "error" } else { "failed" };
+            // Argo's own words: it does not tell the two apart here.
+            AbortCause::Analysis { run, message, .. } => {
                 format!(
-                    "{head}: {} phase {verdict}: {message}",
+                    "{head}: {} phase error/failed: {message}",
                     self.analysis_name(*run)
                 )
             }
@@ -101,29 +97,31 @@ impl Turn<'_> {
         !gated || !self.state.unfinished
     }
 
+    /// What every client of Argo's status reads while it moves: the first of these that is so.
     fn progress_message(&self) -> &'static str {
-        let latest = self.revision(&self.state.latest);
-        let target = self
-            .state
-            .scales
-            .get(&self.state.latest)
-            .map_or(0, |scale| scale.value);
-        let (pods, available) =
-            latest.map_or((0, 0), |revision| (revision.pods, revision.available));
+        let revisions = self.workload.map_or(&[][..], |seen| &seen.revisions);
+        let (pods, available) = revisions.iter().fold((0_u32, 0_u32), |(pods, up), seen| {
+            (
+                pods.saturating_add(seen.pods),
+                up.saturating_add(seen.available),
+            )
+        });
+        let updated = self.revision(&self.state.latest).map_or(0, |it| it.pods);
         let blue_green = self.plan.strategy == StrategyKind::BlueGreen;
-        let analysing = matches!(self.step_kind(), Some(StepKind::Analysis(_)));
-        let switched = blue_green && self.state.height.weight == self.plan.total;
-        if pods < target || (latest.is_none() && self.replicas() > 0) {
+        let active = self
+            .state
+            .route
+            .as_ref()
+            .and_then(|route| route.bind.value.get(&Slot::Active));
+        if updated < self.replicas() {
             "more replicas need to be updated"
-        } else if available < target {
+        } else if available < updated {
             "updated replicas are still becoming available"
-        } else if blue_green && analysing && switched {
-            "waiting for post-promotion verification to complete"
-        } else if blue_green && analysing {
-            "waiting for analysis to complete"
-        } else if blue_green && !switched {
+        } else if blue_green && active != Some(&self.state.latest) {
             "active service cutover pending"
-        } else if self.plan.routers.is_empty() && self.step_kind().is_none() {
+        } else if blue_green {
+            "waiting for analysis to complete"
+        } else if !self.plan.splits() && pods > updated {
             "old replicas are pending termination"
         } else {
             "waiting for all steps to complete"

@@ -67,7 +67,7 @@ fn a_retry_climbs_again_with_fresh_analyses() {
     let failed = world.run(60);
     assert!(
         failed.message.ends_with(
-            "Step-based analysis phase failed: Metric \"success-rate\" assessed Failed due to failed (2) > failureLimit (1)"
+            "Step-based analysis phase error/failed: Metric \"success-rate\" assessed Failed due to failed (2) > failureLimit (1)"
         ),
         "{}",
         failed.message
