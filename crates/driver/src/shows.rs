@@ -1,9 +1,11 @@
 //! Whether the world shows something else than it did before a write, so that it is due again.
 
+use std::collections::BTreeMap;
+
 use gradatim_core::action::Action;
 use gradatim_core::id::RevisionId;
 use gradatim_core::observation::{Observation, Read};
-use gradatim_core::route::{Route, RouteSeen, Seen};
+use gradatim_core::route::{Bindings, BoundSlot, Route, RouteSeen, Seen, Slot, Stamped};
 use gradatim_core::stamp::Stamp;
 use gradatim_core::workload::WorkloadSeen;
 
@@ -37,10 +39,16 @@ fn route_shows_else(route: &Route, before: &Read<RouteSeen>, now: &Read<RouteSee
         return false;
     };
     let (before, now) = (said(before.clone()), said(now.clone()));
-    strays(&before.bind, &now.bind, route.bind.stamp)
-        || strays(&before.split, &now.split, route.split.stamp)
-        || strays(&before.headers, &now.headers, route.headers.stamp)
-        || strays(&before.mirrors, &now.mirrors, route.mirrors.stamp)
+    let bound = |seen: &BTreeMap<Slot, BoundSlot>, wanted: &Bindings| {
+        let same = |(slot, id): (&Slot, &RevisionId)| {
+            seen.get(slot).and_then(|bound| bound.revision.as_ref()) == Some(id)
+        };
+        wanted.iter().all(same)
+    };
+    strays(&before.bind, &now.bind, &route.bind, bound)
+        || strays(&before.split, &now.split, &route.split, PartialEq::eq)
+        || strays(&before.headers, &now.headers, &route.headers, PartialEq::eq)
+        || strays(&before.mirrors, &now.mirrors, &route.mirrors, PartialEq::eq)
 }
 
 /// What a router's objects say: how many endpoints are ready is not what it was told.
@@ -52,10 +60,20 @@ fn said(mut route: RouteSeen) -> RouteSeen {
     route
 }
 
-/// Whether a part is another, and not because an earlier write of ours shows itself late.
-fn strays<T: PartialEq>(before: &Option<Seen<T>>, now: &Option<Seen<T>>, wanted: Stamp) -> bool {
-    let late = |now: &Seen<T>| now.stamp.is_some_and(|stamp| stamp < wanted);
-    before != now && !now.as_ref().is_some_and(late)
+/// Whether a part is another, and neither what is wanted nor an earlier write of ours that shows
+/// itself late.
+fn strays<T: PartialEq, W>(
+    before: &Option<Seen<T>>,
+    now: &Option<Seen<T>>,
+    wanted: &Stamped<W>,
+    is: impl Fn(&T, &W) -> bool,
+) -> bool {
+    let ours = |now: &Seen<T>| {
+        let arrived = now.value().is_some_and(|value| is(value, &wanted.value));
+        now.stamp
+            .is_some_and(|stamp| stamp < wanted.stamp || (stamp == wanted.stamp && arrived))
+    };
+    before != now && !now.as_ref().is_some_and(ours)
 }
 
 #[cfg(test)]
@@ -81,6 +99,7 @@ mod tests {
         let action = route(0, 7, true);
         assert!(!shows_else(&action, &shows(60, 5), &shows(60, 5)));
         assert!(!shows_else(&action, &shows(60, 5), &shows(72, 6)));
+        assert!(!shows_else(&action, &shows(60, 5), &shows(0, 7)));
         assert!(shows_else(&action, &shows(60, 5), &shows(72, 7)));
         assert!(shows_else(&action, &shows(60, 5), &shows(72, 8)));
     }
