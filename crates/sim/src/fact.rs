@@ -86,6 +86,11 @@ pub enum What {
         /// The total.
         total: u32,
     },
+    /// Another version is called stable.
+    Stable {
+        /// The version.
+        revision: RevisionId,
+    },
     /// A measurement arrived.
     Measured {
         /// The run that it belongs to.

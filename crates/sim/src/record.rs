@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gradatim_core::analysis::{AnalysisPhase, judge};
+use gradatim_core::decision::Summary;
 use gradatim_core::event::EventId;
+use gradatim_core::fault::FaultKind;
 use gradatim_core::id::{MetricName, RevisionId};
 use gradatim_core::measurement::{Measurement, MeasurementId, Outcome as Answer, RunKey};
 use gradatim_core::route::Route;
@@ -31,7 +33,8 @@ pub(crate) struct Record {
     measured: BTreeSet<MeasurementId>,
     failures: BTreeMap<(u32, RunKey, MetricName), u32>,
     weight: Option<(u32, u32)>,
-    seen: Option<u32>,
+    /// The weight that was read last, and of which version.
+    seen: Option<(Option<RevisionId>, u32)>,
     last: Option<Turn>,
     answered: BTreeSet<(String, u64)>,
     /// When the wanted version first failed a user, and when nobody was sent to it any more.
@@ -55,9 +58,15 @@ impl Record {
     }
 
     pub(crate) fn fact(&mut self, world: &World, what: What) {
+        self.fact_at(world.elapsed(), what);
+    }
+
+    /// What is written down after the next things had happened already.
+    fn fact_at(&mut self, at: Duration, what: What) {
         if self.begun {
-            let at = world.elapsed();
-            self.facts.push(Fact { at, what });
+            let later = self.facts.iter().rev().take_while(|fact| fact.at > at);
+            let place = self.facts.len() - later.count();
+            self.facts.insert(place, Fact { at, what });
         }
     }
 
@@ -159,15 +168,8 @@ impl Record {
         let before = self.last.replace(turn.clone());
         let before = before.as_ref().map(|turn| &turn.decision);
         let summary = &decision.summary;
-        if let Some(seen) = summary.weight_seen
-            && self.seen != Some(seen)
-        {
-            let first = self.seen.replace(seen).is_none();
-            if !first || seen > 0 {
-                let (weight, total) = (seen, summary.total);
-                self.fact(world, What::Seen { weight, total });
-            }
-        }
+        self.seen(world, summary);
+        self.stable(world, before.map(|before| &before.summary), summary);
         for done in &decision.acknowledged {
             if self.answered.insert((done.source.clone(), done.sequence)) {
                 let (order, refused) = (done.sequence, done.refused.clone());
@@ -211,6 +213,30 @@ impl Record {
         self.end(world, driver, turn);
     }
 
+    /// What is read of the new version's weight; of one that is new itself, once it is more than 0.
+    fn seen(&mut self, world: &World, summary: &Summary) {
+        let Some(weight) = summary.weight_seen else {
+            return;
+        };
+        let same_version = self
+            .seen
+            .as_ref()
+            .is_some_and(|(of, _)| *of == summary.latest);
+        let same_weight = self.seen.as_ref().is_some_and(|(_, seen)| *seen == weight);
+        self.seen = Some((summary.latest.clone(), weight));
+        if (same_version && !same_weight) || (!same_version && weight > 0) {
+            let total = summary.total;
+            self.fact(world, What::Seen { weight, total });
+        }
+    }
+
+    fn stable(&mut self, world: &World, before: Option<&Summary>, summary: &Summary) {
+        let changed = before.is_some_and(|before| before.stable != summary.stable);
+        if let Some(revision) = summary.stable.clone().filter(|_| changed) {
+            self.fact(world, What::Stable { revision });
+        }
+    }
+
     fn end(&mut self, world: &World, _: usize, turn: &Turn) {
         let outcome = Outcome::of(Some(turn));
         let same = self
@@ -225,11 +251,17 @@ impl Record {
     }
 
     fn writes(&mut self, world: &World, scene: &Scene<'_>) {
-        for write in scene
-            .writes
-            .iter()
-            .filter(|write| write.refused.is_none() && write.changed)
-        {
+        for write in scene.writes {
+            let at = write.at.since(world.origin);
+            if write.refused == Some(FaultKind::Fenced) {
+                let text =
+                    "wrote too late, and was refused: another driver has taken over".to_owned();
+                let driver = write.driver;
+                self.fact_at(at, What::Driver { driver, text });
+            }
+            if !write.changed {
+                continue;
+            }
             match &write.kind {
                 WriteKind::Scale {
                     revision, replicas, ..
@@ -238,15 +270,15 @@ impl Record {
                         revision: revision.clone(),
                         replicas: *replicas,
                     };
-                    self.fact(world, what);
+                    self.fact_at(at, what);
                 }
-                WriteKind::Route { router, route } => self.route(world, *router, route),
+                WriteKind::Route { router, route } => self.route(at, *router, route),
                 _ => {}
             }
         }
     }
 
-    fn route(&mut self, world: &World, router: usize, route: &Route) {
+    fn route(&mut self, at: Duration, router: usize, route: &Route) {
         let same = self.routes.get(&router).is_some_and(|known| {
             known.split.value == route.split.value
                 && known.bind.value == route.bind.value
@@ -266,7 +298,7 @@ impl Record {
             headers: headers.collect(),
             mirrors: mirrors.collect(),
         };
-        self.fact(world, what);
+        self.fact_at(at, what);
     }
 
     pub(crate) fn report(

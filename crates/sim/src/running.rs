@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use gradatim_core::fault::{Fault, FaultKind};
+use gradatim_core::go_duration;
 use gradatim_core::id::RolloutId;
 use gradatim_core::port::{MailboxOrder, Ownership, Store};
 use gradatim_core::time::Timestamp;
@@ -107,7 +108,19 @@ impl Running {
 
     /// How it stands: the outcome once there is one, undecided before.
     pub fn outcome(&self) -> Outcome {
-        Outcome::of(self.last.as_ref())
+        self.outcome_in(&self.shared.world())
+    }
+
+    fn outcome_in(&self, world: &World) -> Outcome {
+        let latest = |turn: &Turn| turn.decision.summary.latest.clone();
+        match &self.last {
+            Some(turn) if latest(turn).is_some_and(|latest| latest != world.wanted) => {
+                let why = format!("no round has seen that {} is wanted", world.wanted);
+                let phase = Some(turn.decision.phase);
+                Outcome::Undecided { phase, why }
+            }
+            last => Outcome::of(last.as_ref()),
+        }
     }
 
     /// Takes one round; none when nothing will ever happen any more, or the limit has come.
@@ -134,14 +147,22 @@ impl Running {
     /// Runs until the outcome stands and nothing is left to be done, and reports.
     pub fn run(mut self) -> Report {
         while !self.is_over() && self.step().is_some() {}
+        if !self.outcome().is_final() {
+            // Its users go on to live with how it stands.
+            self.pass(self.limit);
+        }
         self.report()
     }
 
     /// What has happened so far.
     pub fn report(&self) -> Report {
         let world = self.shared.world();
-        self.record
-            .report(&world, self.outcome(), self.checks.rounds(), self.seed)
+        self.record.report(
+            &world,
+            self.outcome_in(&world),
+            self.checks.rounds(),
+            self.seed,
+        )
     }
 
     /// Whether the outcome stands and nothing is left to be done.
@@ -153,12 +174,18 @@ impl Running {
             .all(|revision| revision.next.is_none())
             && world.routers.iter().all(|router| router.pending.is_empty())
             && world.echoes.is_empty();
+        let driven = |seat: &Seat| seat.frozen.is_none() && seat.reborn.is_none();
+        let quiet = quiet && self.seats.iter().all(driven);
         let rested = self.last.as_ref().is_some_and(|turn| {
             turn.due.is_none()
                 && turn.decision.actions.is_empty()
                 && turn.decision.wanted.is_empty()
         });
-        self.script.is_empty() && quiet && rested && !world.changed && self.outcome().is_final()
+        self.script.is_empty()
+            && quiet
+            && rested
+            && !world.changed
+            && self.outcome_in(&world).is_final()
     }
 
     /// Lets the first version come to rest before the start.
@@ -284,8 +311,14 @@ impl Running {
             }
         }
         match blow {
-            Blow::Crash(back) => self.tell(driver, &format!("dies, back in {back:?}")),
-            Blow::Freeze(span) => self.tell(driver, &format!("is stopped for {span:?}")),
+            Blow::Crash(back) => self.tell(
+                driver,
+                &format!("dies, back in {}", go_duration::format(back)),
+            ),
+            Blow::Freeze(span) => self.tell(
+                driver,
+                &format!("is stopped for {}", go_duration::format(span)),
+            ),
         }
         self.mark_living();
     }
