@@ -321,7 +321,7 @@ pub enum PortFault {
 }
 
 /// Something that happens to a driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DriverLine {
     /// It is killed and comes back after a while, with what was saved and nothing else.
@@ -333,8 +333,13 @@ pub enum DriverLine {
         /// How many writes it still makes.
         after_writes: Option<u32>,
     },
-    /// It is killed after every write, and comes back at once.
-    CrashesAfterEveryWrite,
+    /// It is killed after this part of its writes, 0 to 1, and comes back after a while.
+    CrashesAfterWrites {
+        /// Which part, drawn from the seed.
+        part: f64,
+        /// How long it is away.
+        away: Duration,
+    },
     /// It stands still (SIGSTOP) and goes on in the middle of what it did.
     Stands {
         /// When; it is the next call that is held up.

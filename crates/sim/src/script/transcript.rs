@@ -63,7 +63,7 @@ impl Transcript {
     /// Tells a report of a scenario in the scenario's own words.
     pub fn of(scenario: &Scenario, plan: &Plan, report: &Report) -> Self {
         let mut lines = notes(scenario, report);
-        lines.extend(telling::tell(plan, report, &opening(scenario)));
+        lines.extend(telling::tell(scenario, plan, report));
         // What happens to the world comes before what it leads to at the same instant.
         let start = |line: &Line| line.word != "start";
         lines.sort_by_key(|line| (line.at, start(line)));
@@ -109,14 +109,9 @@ fn opening(scenario: &Scenario) -> Vec<String> {
         .filter(|told| told.window == Window::ALWAYS);
     let said = always.filter(|told| told.word != "metric" && !told.text.starts_with("traffic"));
     let said = said.map(|told| told.text.clone());
-    match &scenario.stable {
-        Some(stable) if *stable == scenario.wanted => said.collect(),
-        Some(_) => [format!("{} is wanted", scenario.wanted)]
-            .into_iter()
-            .chain(said)
-            .collect(),
-        None => said.collect(),
-    }
+    let wanted = Some(&scenario.wanted).filter(|wanted| scenario.stable.as_ref() != Some(wanted));
+    let wanted = wanted.map(|wanted| format!("{wanted} is wanted"));
+    wanted.into_iter().chain(said).collect()
 }
 
 /// What begins and ends in the scenario's own time.

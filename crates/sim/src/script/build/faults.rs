@@ -13,8 +13,8 @@ use crate::script::line::{Wrong, list};
 use crate::script::scenario::{DriverLine, FaultLine, Named, Port, PortFault, Scenario, Window};
 use crate::simulation::Simulation;
 
-/// A driver that is killed at every write is away so long; the world stands still at one instant
-/// otherwise.
+/// A driver that is killed again and again is away at least so long: it writes when it comes back,
+/// and without any time between the world would stand still.
 const AWAY: Duration = Duration::from_secs(1);
 
 impl Scenario {
@@ -66,9 +66,9 @@ impl Scenario {
                     away,
                     after_writes: Some(writes),
                 } => simulation.fault(once(Mishap::Crash(away), at, writes)),
-                DriverLine::CrashesAfterEveryWrite => {
-                    let fault = Fault::new(Target::Everything, Mishap::LateCrash(AWAY));
-                    simulation.fault(fault.writes())
+                DriverLine::CrashesAfterWrites { part, away } => {
+                    let crash = Mishap::LateCrash(away.max(AWAY));
+                    simulation.fault(Fault::new(Target::Everything, crash).writes().chance(part))
                 }
                 DriverLine::Stands {
                     at,

@@ -15,21 +15,28 @@ pub(super) fn driver(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
 }
 
 fn crashes(line: &mut Line) -> Taken<DriverLine> {
-    if line.eat_all(&["after", "every", "write"]) {
-        return Ok(DriverLine::CrashesAfterEveryWrite);
+    if line.one_of(&["at", "after"])? == "after" {
+        let part = line.percent()?;
+        line.words(&["of", "writes"])?;
+        let away = away(line)?;
+        return Ok(DriverLine::CrashesAfterWrites { part, away });
     }
-    line.words(&["at"])?;
     let at = line.time()?;
-    let away = match line.eat("for") {
-        true => line.duration()?,
-        false => Duration::ZERO,
-    };
+    let away = away(line)?;
     let after_writes = after_writes(line)?;
     Ok(DriverLine::Crashes {
         at,
         away,
         after_writes,
     })
+}
+
+/// `for 20s`; at once where nothing is written.
+fn away(line: &mut Line) -> Taken<Duration> {
+    match line.eat("for") {
+        true => line.duration(),
+        false => Ok(Duration::ZERO),
+    }
 }
 
 fn stands(line: &mut Line) -> Taken<DriverLine> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::script::line::{Line, Taken};
+use crate::script::line::{Line, Taken, Wrong};
 use crate::script::scenario::{FaultLine, Named, Port, PortFault, Scenario};
 
 const VERBS: &[&str] = &["fails", "cannot", "hangs", "lags"];
@@ -20,7 +20,7 @@ pub(super) fn workload(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
 }
 
 pub(super) fn provider(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
-    let verbs = ["fails", "hangs", "lags", "gives"];
+    let verbs = ["fails", "hangs", "gives"];
     let name = port_name(line, &verbs)?;
     add(line, scenario, Port::Provider(name), &verbs)
 }
@@ -39,8 +39,13 @@ fn port_name(line: &mut Line, verbs: &[&str]) -> Taken<Option<Named>> {
 }
 
 fn add(line: &mut Line, scenario: &mut Scenario, port: Port, verbs: &[&str]) -> Taken<()> {
+    let place = line.place();
     let verb = line.one_of(verbs)?;
     let kind = kind(line, verb)?;
+    if matches!((&port, &kind), (Port::Router(Some(_)), PortFault::Lags(_))) {
+        let wrong = Wrong::new(place, "routers lag together");
+        return Err(wrong.help("leave the name out: router lags 20s"));
+    }
     let window = line.window()?;
     scenario.faults.push(FaultLine { port, kind, window });
     Ok(())

@@ -218,7 +218,7 @@ fn ports_fail_hang_lag_and_lose_writes() {
 fn drivers_crash_stand_still_and_meet_a_second_one() {
     let scenario = read(
         "driver crashes at 2:10\ndriver crashes at 2:10 for 1m after 1 write\n\
-         driver crashes after every write\ndriver stands still at 1:00 for 2m after 2 writes\n\
+         driver crashes after 30 % of writes for 5s\ndriver stands still at 1:00 for 2m after 2 writes\n\
          second driver at 3:00 takes over",
     );
     let crash = |away, after_writes| DriverLine::Crashes {
@@ -231,7 +231,10 @@ fn drivers_crash_stand_still_and_meet_a_second_one() {
         [
             crash(0, None),
             crash(60, Some(1)),
-            DriverLine::CrashesAfterEveryWrite,
+            DriverLine::CrashesAfterWrites {
+                part: 0.3,
+                away: secs(5),
+            },
             DriverLine::Stands {
                 at: secs(60),
                 lasts: secs(120),

@@ -117,9 +117,14 @@ fn every_mistake_is_told_at_its_place() {
         ("gate x: opens 3:00", 15, "expected \"at\", found \"3:00\""),
         ("router nginx failed", 8, "expected \"fails\""),
         ("router gives no data", 8, "expected \"fails\""),
+        ("router nginx lags 5s", 14, "routers lag together"),
         ("provider loses writes", 10, "expected \"fails\""),
         ("store reads are 3s old", 7, "expected \"fails\""),
-        ("driver crashes", 15, "\"at\" is missing at the line's end"),
+        (
+            "driver crashes",
+            15,
+            "\"at\" or \"after\" is missing at the line's end",
+        ),
         (
             "driver stands still at 1:00",
             28,

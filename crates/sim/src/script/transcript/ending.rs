@@ -1,17 +1,26 @@
 //! How it ended and what it cost.
 
+use std::collections::BTreeSet;
+
 use gradatim_core::decision::Phase;
+use gradatim_core::id::RevisionId;
 
 use super::Tone;
 use super::value::{clock, count, span};
+use crate::fact::What;
 use crate::report::{Outcome, Report, VersionReport};
 
 /// How it ended, in one line.
 pub(super) fn verdict(report: &Report) -> String {
     match &report.outcome {
         Outcome::Promoted { revision } => {
+            let word = if reverted(report, revision) {
+                "reverted"
+            } else {
+                "promoted"
+            };
             format!(
-                "promoted at {}: {revision} serves everyone.",
+                "{word} at {}: {revision} serves everyone.",
                 clock(report.took)
             )
         }
@@ -22,9 +31,17 @@ pub(super) fn verdict(report: &Report) -> String {
         }
         Outcome::Undecided { phase, why } => {
             let phase = phase.map_or_else(String::new, |phase| format!("{phase}, "));
-            format!("still {phase}{why}, at the end ({}).", clock(report.lasted))
+            format!("still {phase}{why}, at {}, the end.", clock(report.lasted))
         }
     }
+}
+
+/// Whether nothing else than this version was ever called stable.
+fn reverted(report: &Report, revision: &RevisionId) -> bool {
+    let was = |what: &What| matches!(what, What::Start { stable, .. } if stable == revision);
+    let changed = |what: &What| matches!(what, What::Stable { .. });
+    let whats = || report.facts.iter().map(|fact| &fact.what);
+    whats().any(was) && !whats().any(changed)
 }
 
 /// Why it was aborted, without the words that say that it was.
@@ -116,9 +133,16 @@ fn invariants(report: &Report) -> Vec<String> {
     if report.holds() {
         return vec![format!("Invariants held in {} rounds.", report.checked)];
     }
-    let broken = report.violations.iter().map(|violation| {
-        let (at, text) = (clock(violation.at), &violation.text);
-        format!("INVARIANT BROKEN: {} at {at}: {text}", violation.invariant)
-    });
-    broken.collect()
+    // Each has its line above.
+    let broken: BTreeSet<String> = report
+        .violations
+        .iter()
+        .map(|violation| violation.invariant.to_string())
+        .collect();
+    let broken: Vec<String> = broken.into_iter().collect();
+    vec![format!(
+        "INVARIANTS BROKEN in {} rounds: {} (see VIOLATION above).",
+        report.checked,
+        broken.join(", ")
+    )]
 }

@@ -1,6 +1,6 @@
 //! From facts to lines; what a line has said is not said again.
 
-mod measured;
+mod judged;
 mod routed;
 
 use std::collections::BTreeMap;
@@ -10,25 +10,31 @@ use gradatim_core::decision::Phase;
 use gradatim_core::event::EventKind;
 use gradatim_core::id::{MetricName, RevisionId};
 use gradatim_core::measurement::RunKey;
-use gradatim_core::plan::Plan;
+use gradatim_core::plan::{Plan, StepKind, StrategyKind};
 use gradatim_core::reason::Reason;
 
+use self::judged::Judged;
 use self::routed::Told;
 use super::value::{clock, percent, span};
 use super::{Line, Tone};
 use crate::fact::{Fact, What};
 use crate::report::Report;
+use crate::script::scenario::Scenario;
 
-pub(super) fn tell(plan: &Plan, report: &Report, opening: &[String]) -> Vec<Line> {
+pub(super) fn tell(scenario: &Scenario, plan: &Plan, report: &Report) -> Vec<Line> {
     let mut teller = Teller {
+        scenario,
         plan,
         facts: &report.facts,
-        opening,
         at: Duration::ZERO,
         lines: Vec::new(),
         weight: (0, Duration::ZERO),
-        promoting: false,
+        seen: 0,
+        strayed: false,
+        promoted_at: None,
+        reason: None,
         pods: BTreeMap::new(),
+        scales: BTreeMap::new(),
         routes: BTreeMap::new(),
         measured: BTreeMap::new(),
         phase: None,
@@ -43,20 +49,26 @@ pub(super) fn tell(plan: &Plan, report: &Report, opening: &[String]) -> Vec<Line
 type Pods = (u32, Option<String>);
 
 struct Teller<'a> {
+    scenario: &'a Scenario,
     plan: &'a Plan,
     facts: &'a [Fact],
-    opening: &'a [String],
     at: Duration,
     lines: Vec<Line>,
     /// The weight that is wanted, and since when.
     weight: (u32, Duration),
-    /// Whether the new version is stable and its traffic has not moved yet.
-    promoting: bool,
+    /// The weight that was seen last, and whether another one was wanted.
+    seen: u32,
+    strayed: bool,
+    /// When a version was last called stable.
+    promoted_at: Option<Duration>,
+    /// What it waits for.
+    reason: Option<Reason>,
     pods: BTreeMap<RevisionId, Pods>,
+    scales: BTreeMap<RevisionId, u32>,
     /// What each router was last told.
     routes: BTreeMap<usize, Told>,
     /// What was last said of each metric.
-    measured: BTreeMap<(RunKey, MetricName), String>,
+    measured: BTreeMap<(RunKey, MetricName), Judged>,
     phase: Option<Phase>,
 }
 
@@ -96,7 +108,10 @@ impl Teller<'_> {
             // The scenario tells these in its own words.
             What::Happening(_) => {}
             What::Scale { revision, replicas } => {
-                self.plain("scale", format!("{revision} {replicas}"));
+                // A driver that takes over writes under its own name what was there.
+                if self.scales.insert(revision.clone(), *replicas) != Some(*replicas) {
+                    self.plain("scale", format!("{revision} {replicas}"));
+                }
             }
             What::Pods { .. } => self.pods(&fact.what),
             What::Route { .. } => self.route(&fact.what),
@@ -104,7 +119,11 @@ impl Teller<'_> {
                 weight,
                 total,
                 step,
-            } => self.weight(*weight, *total, *step, place),
+            } => self.weight(*weight, *total, *step),
+            What::Stable { revision } => {
+                self.promoted_at = Some(self.at);
+                self.say("stable", revision.to_string(), Tone::Good, true);
+            }
             What::Seen { weight, total } => self.seen(*weight, *total),
             What::Measured { .. } => self.measured(&fact.what),
             What::Waits { reason, until } => self.waits(reason, *until, place),
@@ -114,13 +133,11 @@ impl Teller<'_> {
                 refused: Some(why), ..
             } => self.say("refused", why, Tone::Bad, true),
             What::Answered { .. } => {}
+            // It was said when it would be back.
+            What::Driver { text, .. } if text == "is started again" => {}
             What::Driver { driver, text } => {
-                self.say(
-                    "driver",
-                    format!("{} {text}", driver + 1),
-                    Tone::Plain,
-                    true,
-                );
+                let text = format!("driver-{driver} {text}");
+                self.say("driver", text, Tone::Plain, true);
             }
             What::Violation(violation) => {
                 let text = format!("{}: {}", violation.invariant, violation.text);
@@ -130,10 +147,18 @@ impl Teller<'_> {
     }
 
     fn start(&mut self, stable: &RevisionId, replicas: u32, per_second: f64) {
-        let mut start = format!("{stable} stable, {replicas} pods, {per_second} requests/s");
-        for said in self.opening {
+        let fresh = self.scenario.stable.is_none();
+        let pods = format!("{replicas} {}", if replicas == 1 { "pod" } else { "pods" });
+        let mut start = match fresh {
+            true => format!("nothing runs, {pods} wanted, {per_second} requests/s"),
+            false => format!("{stable} stable, {pods}, {per_second} requests/s"),
+        };
+        if !fresh {
+            self.pods.insert(stable.clone(), (replicas, None));
+        }
+        for said in super::opening(self.scenario) {
             start.push_str("; ");
-            start.push_str(said);
+            start.push_str(&said);
         }
         self.plain("start", start);
     }
@@ -170,30 +195,25 @@ impl Teller<'_> {
         self.say("pods", text, tone, trouble.is_some());
     }
 
-    fn weight(&mut self, weight: u32, total: u32, step: u32, place: usize) {
-        let steps = self.plan.steps.iter().map(|step| step.index);
-        let steps = steps.max().map_or(0, |last| last + 1);
+    fn weight(&mut self, weight: u32, total: u32, step: u32) {
         let raised = weight > self.weight.0;
-        let is_promoting = |what: &What| {
-            matches!(
-                what,
-                What::Waits {
-                    reason: Reason::Promoting,
-                    ..
-                }
-            )
-        };
         self.weight = (weight, self.at);
-        if weight == 0 && self.facts_of_now(place).any(is_promoting) {
-            self.promoting = true;
-            let text = "the new version    its traffic moves to the stable slot";
-            return self.say("stable", text, Tone::Good, true);
+        if weight == 0 && self.promoted_at == Some(self.at) {
+            // It has lost its name, not its traffic.
+            return;
         }
         let mut text = percent(weight, total);
-        if raised && step < steps {
+        if raised && self.is_step(weight, step) {
             text.push_str(&format!("    step {}", step + 1));
         }
         self.say("weight", text, Tone::Plain, true);
+    }
+
+    /// Whether this is what a step of the user's asks for, and not one that it returns to.
+    fn is_step(&self, weight: u32, step: u32) -> bool {
+        let mut steps = self.plan.steps.iter().filter(|one| one.index == step);
+        self.plan.strategy != StrategyKind::BlueGreen
+            && steps.any(|one| matches!(one.kind, StepKind::SetWeight(wanted) if wanted == weight))
     }
 
     /// What else happens at the instant of a fact, after it.
@@ -208,7 +228,13 @@ impl Teller<'_> {
     fn seen(&mut self, seen: u32, total: u32) {
         let text = percent(seen, total);
         let (wanted, since) = self.weight;
+        if seen == 0 && self.promoted_at == Some(self.at) {
+            return;
+        }
+        let strayed = std::mem::replace(&mut self.seen, seen) != wanted && self.strayed;
+        self.strayed = seen != wanted;
         let text = match seen == wanted {
+            true if strayed => format!("{text}    as wanted again"),
             true if self.at == since => text,
             true => format!(
                 "{text}    {} after it was wanted",
@@ -221,6 +247,7 @@ impl Teller<'_> {
 
     /// Waits that last and that no other line speaks of.
     fn waits(&mut self, reason: &Reason, until: Option<Duration>, place: usize) {
+        self.reason = Some(reason.clone());
         if self
             .facts_of_now(place)
             .any(|what| matches!(what, What::Waits { .. }))
@@ -282,13 +309,13 @@ impl Teller<'_> {
         let (word, tone) = match kind {
             EventKind::RolloutAborted => return self.abort(text),
             EventKind::RolloutCompleted => ("promoted", Tone::Good),
-            EventKind::RolloutRetry => ("retry", Tone::Plain),
             EventKind::SkipSteps => ("skip", Tone::Plain),
             EventKind::SwitchService => ("switch", Tone::Plain),
-            EventKind::AnalysisRunSuccessful => ("analysis", Tone::Good),
-            EventKind::AnalysisRunFailed | EventKind::AnalysisRunError => ("analysis", Tone::Bad),
-            EventKind::AnalysisRunInconclusive => ("analysis", Tone::Waiting),
-            EventKind::ProgressDeadlineExceeded => ("overdue", Tone::Bad),
+            EventKind::AnalysisRunSuccessful
+            | EventKind::AnalysisRunFailed
+            | EventKind::AnalysisRunError
+            | EventKind::AnalysisRunInconclusive => return self.analysis(kind, text),
+            EventKind::ProgressDeadlineExceeded => return self.overdue(text),
             EventKind::RouteDrift => ("drift", Tone::Bad),
             EventKind::BackendFault | EventKind::StateUnreadable => ("trouble", Tone::Bad),
             EventKind::Adopted => ("adopted", Tone::Plain),
@@ -297,18 +324,25 @@ impl Teller<'_> {
         self.say(word, text, tone, true);
     }
 
+    /// A wait at its deadline, with what it waits for.
+    fn overdue(&mut self, text: &str) {
+        let mut text = format!("Degraded: {}", text.trim_end_matches('.'));
+        if let Some(reason) = &self.reason {
+            text.push_str(&format!(": {reason}"));
+        }
+        self.say("overdue", text, Tone::Bad, true);
+    }
+
     /// Its reason, which the run that failed has said already.
     fn abort(&mut self, text: &str) {
         let at = self.at;
         let is_told = |line: &Line| {
-            let message = line
-                .text
-                .split_once(": ")
-                .map_or("", |(_, message)| message);
-            let reason = message
-                .trim_start_matches("Failed ")
-                .trim_start_matches("Error ");
-            line.at == at && line.word == "analysis" && text.ends_with(reason)
+            line.at == at
+                && line.word == "analysis"
+                && line
+                    .text
+                    .split_once(": ")
+                    .is_some_and(|(_, why)| text.ends_with(why))
         };
         self.lines.retain(|line| !is_told(line));
         self.say("ABORT", super::ending::cause(text), Tone::Bad, true);

@@ -65,10 +65,11 @@ impl Teller<'_> {
     /// A weight that was written later than it was wanted, or without being a new one.
     fn split(&mut self, told: &Told, total: u32) {
         let (wanted, since) = self.weight;
-        if self.promoting && told.canary == 0 {
-            self.promoting = false;
-            let text = "0 %    everything goes to the stable slot";
-            self.plain("weight", text);
+        if wanted == 0 && told.canary == 0 && self.promoted_at == Some(since) {
+            // Seen is counted from here.
+            self.weight.1 = self.at;
+            self.promoted_at = None;
+            self.plain("weight", "0 %    everything goes to the stable slot");
         } else if since != self.at && told.canary == wanted {
             let after = span(self.at.saturating_sub(since));
             let text = format!("{}    {after} after it was wanted", percent(wanted, total));
