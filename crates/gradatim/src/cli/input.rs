@@ -70,6 +70,11 @@ impl Files {
         Ok(input)
     }
 
+    /// Whether standard input is one of them.
+    pub(super) fn read_pipe(&self) -> bool {
+        self.files.iter().any(|path| path == Path::new("-"))
+    }
+
     /// The same, telling nothing.
     pub(super) fn compile(
         &self,

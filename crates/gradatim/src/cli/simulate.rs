@@ -95,6 +95,11 @@ impl Simulate {
 
     /// Reads everything and finds everything that is wrong with it before anything runs.
     fn prepare(&self, io: &mut Io<'_>) -> Result<(Scenario, Vec<Prepared>), Failure> {
+        let from_pipe = self.scenario.as_deref() == Some(Path::new("-"));
+        if from_pipe && self.files.read_pipe() {
+            let failure = Failure::input("standard input can be read once");
+            return Err(failure.help("name a file for the scenario, or for the manifests"));
+        }
         let source = self
             .scenario
             .as_deref()
@@ -104,7 +109,7 @@ impl Simulate {
             Some(text) => Scenario::parse(text),
             None => Ok(Scenario::default()),
         };
-        let input = self.files.compile(&gradatim_sim::registry(), io)?;
+        let input = self.files.compile(&super::backends::known(), io)?;
         let (mut scenario, input) = match (scenario, input) {
             (Ok(scenario), Ok(input)) => (scenario, input),
             (scenario, input) => {
@@ -273,3 +278,6 @@ fn painted<'a>(look: Look, sense: Sense, line: &'a str) -> std::borrow::Cow<'a, 
         _ => line.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
