@@ -1,4 +1,4 @@
-use serde_saphyr::granit_parser::{Marker, Span};
+use granit_parser::{Marker, Span};
 
 /// Where something stands in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
