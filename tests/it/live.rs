@@ -3,6 +3,7 @@
 //! A missing server is reported by name. With `GRADATIM_LIVE=required` it fails the test.
 
 mod gate;
+mod loki;
 mod prometheus;
 mod server;
 

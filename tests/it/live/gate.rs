@@ -70,7 +70,7 @@ spec:
 }
 
 /// The exit code and what was written to both outputs.
-fn gate(manifest: &str, arguments: &[&str]) -> (Exit, String, String) {
+pub(super) fn gate(manifest: &str, arguments: &[&str]) -> (Exit, String, String) {
     let (mut input, mut out, mut err) = (manifest.as_bytes(), Vec::new(), Vec::new());
     let mut io = Io::plain(&mut input, &mut out, &mut err);
     let all = ["gradatim", "gate", "-"].iter().chain(arguments).copied();
