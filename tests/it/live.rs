@@ -2,6 +2,7 @@
 //!
 //! A missing server is reported by name. With `GRADATIM_LIVE=required` it fails the test.
 
+mod backtest;
 mod gate;
 mod loki;
 mod prometheus;

@@ -22,6 +22,7 @@
 //! ```
 
 mod backends;
+mod backtest;
 mod diagnostics;
 mod explain;
 mod failure;
@@ -81,6 +82,7 @@ struct Arguments {
 enum Command {
     Explain(explain::Explain),
     Gate(gate::Gate),
+    Backtest(Box<backtest::Backtest>),
     Simulate(simulate::Simulate),
 }
 
@@ -89,6 +91,7 @@ impl Command {
         match self {
             Self::Explain(command) => command.run(io),
             Self::Gate(command) => command.run(io),
+            Self::Backtest(command) => command.run(io),
             Self::Simulate(command) => command.run(io),
         }
     }

@@ -49,7 +49,7 @@ impl Drop for Service {
     }
 }
 
-fn template(interval: &str, count: u32, window: &str) -> String {
+pub(super) fn template(interval: &str, count: u32, window: &str) -> String {
     format!(
         "apiVersion: argoproj.io/v1alpha1
 kind: AnalysisTemplate
@@ -79,7 +79,7 @@ pub(super) fn gate(manifest: &str, arguments: &[&str]) -> (Exit, String, String)
     (exit, text(out), text(err))
 }
 
-fn at(seconds: i64) -> String {
+pub(super) fn at(seconds: i64) -> String {
     gradatim_core::time::Timestamp::from_secs(BEGIN + seconds).to_string()
 }
 
