@@ -5,6 +5,7 @@ mod faults;
 mod gates;
 mod notifications;
 mod rules;
+mod tls;
 mod world;
 
 use std::sync::Arc;

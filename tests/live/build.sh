@@ -24,7 +24,8 @@ build() {
     (
       cd "$here/$name"
       CGO_ENABLED=0 GOWORK=off GOFLAGS=-mod=readonly \
-        go build -trimpath -ldflags '-s -w' -o "$built.part/" $(sed -n 's/^tool //p' go.mod)
+        go build -trimpath -ldflags '-s -w' -o "$built.part/" $(sed -n 's/^tool //p' go.mod) \
+        2> >(grep -v '^go: downloading' >&2)
     )
     mv "$built.part" "$built"
     echo "built $name in $((SECONDS - begin)) s"
