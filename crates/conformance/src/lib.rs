@@ -35,11 +35,12 @@
 //!     }
 //! }
 //!
-//! # futures::executor::block_on(async {
+//! # let checked = async {
 //! let report = secrets::all(&LinesBench).await;
 //! assert_eq!(report.to_string(), "Secrets rule 1 kept\n");
 //! report.assert_clean();
-//! # });
+//! # };
+//! # futures::FutureExt::now_or_never(checked).unwrap();
 //! ```
 //!
 //! A bench for a [`router`] needs a world in which objects are, because two routers on it stand

@@ -116,11 +116,11 @@ mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
-    use futures::executor::block_on;
     use gradatim_core::fault::FaultKind;
     use gradatim_core::port::PortError;
 
     use super::*;
+    use crate::testing::block_on;
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Fault {

@@ -65,10 +65,10 @@ pub async fn a_missing_secret_is_named_and_no_value_told<B: Bench>(bench: &B) ->
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use futures::executor::block_on;
     use gradatim_core::port::{PortError, Secret};
 
     use super::*;
+    use crate::testing::block_on;
 
     /// Answers with what the function makes of a name and a key.
     struct Fake(fn(&str, &str) -> Result<Secret, PortError>);

@@ -1,7 +1,8 @@
 //! What the fakes share.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 /// Lets others go first, once.
 pub(crate) async fn pause() {
@@ -14,4 +15,15 @@ pub(crate) async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// Runs a future that never waits for anybody outside.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
 }

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::executor::block_on;
 use gradatim_core::fault::{FaultKind, Retry};
 use gradatim_core::measurement::{Ask, MeasurementId, Outcome, Reading, Sample, Series};
 use gradatim_core::port::{MetricProvider, PortError};
 use serde_json::{Value, json};
 
 use super::{Answer, Bench, SECRET, all};
-use crate::testing::pause;
+use crate::testing::{block_on, pause};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {

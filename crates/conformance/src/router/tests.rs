@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::executor::block_on;
 use gradatim_core::capability::{Capabilities, Part};
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::{Missing, PortError, TrafficRouter};
@@ -14,7 +13,7 @@ use gradatim_core::stamp::Stamp;
 use gradatim_core::time::Timestamp;
 
 use super::{Bench, all};
-use crate::testing::pause;
+use crate::testing::{block_on, pause};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {

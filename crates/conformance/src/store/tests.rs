@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures::executor::block_on;
 use gradatim_core::decision::Saved;
 use gradatim_core::fault::FaultKind;
 use gradatim_core::order::{Acknowledgement, Order};
@@ -12,7 +11,7 @@ use gradatim_core::port::{Loaded, MailboxOrder, Ownership, PortError, Store, Tok
 use gradatim_core::state::State;
 
 use super::{Bench, all};
-use crate::testing::pause;
+use crate::testing::{block_on, pause};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {

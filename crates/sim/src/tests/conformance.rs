@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::executor::block_on;
+use futures::FutureExt;
 use gradatim_conformance::provider::Answer;
 use gradatim_conformance::{notifier, provider, router, store, workload};
 use gradatim_core::capability::{Capabilities, Part};
@@ -116,10 +116,14 @@ fn routers() -> Vec<Capabilities> {
 #[test]
 fn the_router_keeps_the_rules_whatever_it_is_said_to_be_capable_of() {
     for capabilities in routers() {
-        let report = block_on(router::all(&Routers(capabilities.clone())));
+        let report = router::all(&Routers(capabilities.clone()))
+            .now_or_never()
+            .unwrap();
         assert!(report.is_clean(), "{capabilities:?}\n{report}");
     }
-    let report = block_on(router::all(&Routers(Capabilities::all())));
+    let report = router::all(&Routers(Capabilities::all()))
+        .now_or_never()
+        .unwrap();
     let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
     // It has one object, which cannot go missing.
     assert_eq!(skipped, [8, 10], "{report}");
@@ -160,7 +164,7 @@ impl workload::Bench for Workloads {
 
 #[test]
 fn the_workload_keeps_the_rules() {
-    let report = block_on(workload::all(&Workloads));
+    let report = workload::all(&Workloads).now_or_never().unwrap();
     report.assert_clean();
     assert_eq!(report.skipped, []);
 }
@@ -195,7 +199,7 @@ impl store::Bench for Stores {
 
 #[test]
 fn the_store_keeps_the_rules() {
-    let report = block_on(store::all(&Stores));
+    let report = store::all(&Stores).now_or_never().unwrap();
     report.assert_clean();
     assert_eq!(report.skipped, []);
 }
@@ -234,7 +238,7 @@ impl notifier::Bench for Notifiers {
 
 #[test]
 fn the_notifier_keeps_the_rules() {
-    let report = block_on(notifier::all(&Notifiers));
+    let report = notifier::all(&Notifiers).now_or_never().unwrap();
     report.assert_clean();
     assert_eq!(report.skipped, []);
 }
@@ -294,7 +298,7 @@ impl provider::Bench for Providers {
 
 #[test]
 fn the_provider_keeps_the_rules() {
-    let report = block_on(provider::all(&Providers));
+    let report = provider::all(&Providers).now_or_never().unwrap();
     report.assert_clean();
     let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
     // It does nothing, keeps no secrets, and is never still at work.
