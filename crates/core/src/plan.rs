@@ -19,6 +19,7 @@ pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};
 use crate::analysis::RunPlan;
 use crate::capability::{Capabilities, Part};
 use crate::id::{Digest, RolloutId};
+use crate::route::Slot;
 use crate::workload::TroubleKind;
 
 /// Which of the strategies a plan was written as; it changes words, not the machine.
@@ -69,6 +70,8 @@ pub struct Plan {
     pub total: u32,
     /// The routers; all of them must show a route before it is seen. Empty: pods make the ratio.
     pub routers: Vec<RouterPlan>,
+    /// The slots that the routers bind: those that the rollout has services or subsets for.
+    pub slots: BTreeSet<Slot>,
     /// The steps, in order. After the last one the new version is promoted.
     pub steps: Vec<Step>,
     /// The analysis beside the steps.
@@ -81,6 +84,9 @@ pub struct Plan {
     pub max_unavailable: Amount,
     /// With a router: whether stable shrinks as the canary grows.
     pub dynamic_stable_scale: bool,
+    /// With a router: how many canary pods may start at once; all of them when absent. Rounds
+    /// up, and is one at least.
+    pub canary_surge: Option<Amount>,
     /// With a router: the fewest pods of a side that has any.
     pub min_pods: Option<u32>,
     /// How many available canary pods complete a step; all of them when absent.
@@ -113,12 +119,14 @@ impl Plan {
             strategy: StrategyKind::RollingUpdate,
             total: 100,
             routers: Vec::new(),
+            slots: BTreeSet::from([Slot::Stable, Slot::Canary]),
             steps: Vec::new(),
             background: None,
             gates: Vec::new(),
             max_surge: Amount::Percent(25),
             max_unavailable: Amount::Percent(25),
             dynamic_stable_scale: false,
+            canary_surge: None,
             min_pods: None,
             threshold: None,
             scale_down_delay: Duration::from_secs(30),

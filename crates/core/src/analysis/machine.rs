@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::assess;
 use super::plan::{MetricPlan, RunPlan};
 use super::state::{AnalysisPhase, MetricState, RunState};
-use super::verdict::{Verdict, judge};
+use super::verdict::{Verdict, judge, judge_gate};
 use crate::id::{RevisionId, cut};
 use crate::measurement::{Ask, Measurement, MeasurementId, Outcome, RunKey};
 use crate::template::resolve_known;
@@ -54,6 +54,7 @@ pub fn start(plan: &RunPlan, key: RunKey, now: Timestamp) -> RunState {
         started_at: now,
         phase,
         message: String::new(),
+        args: BTreeMap::new(),
         metrics,
     }
 }
@@ -162,6 +163,14 @@ impl Wanted<'_> {
         self.started_at + plan.initial_delay + interval.saturating_mul(tick)
     }
 
+    /// The instant that a measurement speaks of: when its tick is due, or when it was to be
+    /// tried again.
+    fn instant(&self, plan: &MetricPlan, state: &MetricState, id: &MeasurementId) -> Timestamp {
+        let due = self.due(plan, id.tick);
+        let again = state.retry_at.filter(|_| id.retry > 0);
+        again.map_or(due, |again| again.max(due))
+    }
+
     /// The newest tick that is due, not before the next one to be measured. A tick keeps its
     /// turn for two intervals, so that a slow provider is not asked anew before it has answered.
     fn tick(&self, plan: &MetricPlan, state: &MetricState) -> u32 {
@@ -197,7 +206,7 @@ impl Wanted<'_> {
             return;
         }
         let at = self
-            .due(plan, measurement.id.tick)
+            .instant(plan, state, &measurement.id)
             .max(self.started_at)
             .min(self.now.max(measurement.at));
         state.tick = measurement.id.tick;
@@ -222,6 +231,9 @@ impl Wanted<'_> {
                     at,
                 );
             }
+            Outcome::Done { reading, .. } if self.is_gate() => {
+                self.count(plan, state, &judge_gate(plan, reading), at);
+            }
             Outcome::Done { reading, .. } => self.count(plan, state, &judge(plan, reading), at),
         }
         (state.handle, state.ask_again_at) = (None, None);
@@ -243,7 +255,7 @@ impl Wanted<'_> {
     }
 
     fn count(&self, plan: &MetricPlan, state: &mut MetricState, verdict: &Verdict, at: Timestamp) {
-        assess::count(state, verdict, at);
+        assess::count(state, verdict, at, self.now);
         if verdict.phase == AnalysisPhase::Error {
             state.retry = state.retry.saturating_add(1);
             state.retry_at = Some(self.now + RETRY);
@@ -267,12 +279,12 @@ impl Wanted<'_> {
             return;
         }
         let id = self.id(plan, state);
-        let due = self.due(plan, id.tick);
+        let at = self.instant(plan, state, &id);
         let from = state
             .retry_at
             .into_iter()
             .chain(state.ask_again_at)
-            .fold(due, Timestamp::max);
+            .fold(at, Timestamp::max);
         if from > self.now {
             self.wake = Some(self.wake.map_or(from, |wake| wake.min(from)));
             return;
@@ -282,7 +294,7 @@ impl Wanted<'_> {
             provider: plan.provider.clone(),
             query: fill(&plan.query, self.frame.args),
             window: plan.window,
-            at: due,
+            at,
             handle: state.handle.clone(),
         });
     }

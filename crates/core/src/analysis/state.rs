@@ -1,5 +1,7 @@
 //! What is remembered of an analysis: counters, never the measurements.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, MetricName};
@@ -79,7 +81,7 @@ pub struct MetricState {
     pub handle: Option<String>,
     /// When to ask for a running measurement again.
     pub ask_again_at: Option<Timestamp>,
-    /// The last measurement that was no error: the instant it speaks of.
+    /// When the last measurement that was no error was counted.
     pub measured_at: Option<Timestamp>,
     /// A sentence on the last measurement.
     pub last: String,
@@ -97,6 +99,9 @@ pub struct RunState {
     pub phase: AnalysisPhase,
     /// Why, as clients of Argo read it.
     pub message: String,
+    /// Values of arguments that were known only when it started.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
     /// Its metrics.
     pub metrics: Vec<MetricState>,
 }

@@ -65,6 +65,16 @@ pub fn judge(plan: &MetricPlan, reading: &Reading) -> Verdict {
     }
 }
 
+/// Judges what a gate answers. What says neither open nor closed leaves it closed.
+pub(super) fn judge_gate(plan: &MetricPlan, reading: &Reading) -> Verdict {
+    let says = matches!(reading, Reading::Gate(_) | Reading::Work { .. });
+    if says || plan.success.is_some() || plan.failure.is_some() {
+        judge(plan, reading)
+    } else {
+        Verdict::new(AnalysisPhase::Running, "the answer is no gate's")
+    }
+}
+
 /// The conditions' verdict, but no success from no data.
 fn careful(plan: &MetricPlan, value: &Value, empty: bool, nan: bool) -> Verdict {
     let verdict = by_conditions(plan, value);

@@ -55,7 +55,7 @@ impl Plan {
             Some(Threshold::Pods(pods)) => pods,
             Some(Threshold::Percent(percent)) => share_of(pods, percent.min(100), 100),
         };
-        enough.clamp(pods.min(1), pods.max(1))
+        enough.clamp(pods.min(1), pods)
     }
 
     /// The pods of a share; a side with any has at least the plan's fewest.

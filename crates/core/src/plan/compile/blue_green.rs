@@ -29,6 +29,7 @@ pub(super) fn lower(
         let message = "the router \"services\" cannot bind a service to a revision";
         found.error(site.key("activeService").says(message));
     }
+    plan.slots = routes::slots(&plan.routers, &frame);
     plan.max_unavailable = spec.max_unavailable.unwrap_or(Amount::Percent(25));
     plan.scale_down_delay = canary::seconds(spec.scale_down_delay_seconds.unwrap_or(30));
     plan.abort_scale_down_delay = canary::abort_delay(spec.abort_scale_down_delay_seconds);

@@ -27,6 +27,7 @@ pub(super) fn lower(
         Some(routing) => routed(input, canary, routing, &frame, site, plan, found),
         None => unrouted(input, canary, &frame, site, plan, found),
     }
+    plan.slots = routes::slots(&plan.routers, &frame);
     let scope = steps::Scope {
         input,
         routed: canary.traffic_routing.is_some(),
@@ -164,17 +165,14 @@ fn routed(
         );
     }
     plan.scale_down_delay = match canary.dynamic_stable_scale {
-        true => Duration::ZERO,
+        true => plan.drain_delay,
         false => seconds(delay.unwrap_or(DEFAULT_DELAY)),
     };
     plan.abort_scale_down_delay = match canary.abort_scale_down_delay_seconds {
-        None if canary.dynamic_stable_scale => Some(Duration::ZERO),
+        None if canary.dynamic_stable_scale => Some(plan.drain_delay),
         delay => abort_delay(delay),
     };
-    if canary.max_surge.is_some() {
-        let message = "not honoured with a router: the canary gets all pods of a step at once";
-        found.warn(site.key("maxSurge").says(message));
-    }
+    plan.canary_surge = canary.max_surge;
 }
 
 fn missing_parts(plan: &Plan, site: &Site, found: &mut Findings) {

@@ -8,6 +8,7 @@ use super::findings::{Findings, Site};
 use crate::capability::{Capabilities, Part};
 use crate::plan::RouterPlan;
 use crate::registry::{RouterFrame, SERVICES};
+use crate::route::Slot;
 use crate::spec::{RolloutSpec, Strategy, TrafficRouting};
 
 /// What every router of a rollout is parsed in.
@@ -136,6 +137,28 @@ pub(super) fn services(
         part: Value::Null,
         capabilities,
     })
+}
+
+/// The slots that something binds: a router of its own binds both sides of a canary, Services
+/// only those that the rollout names.
+pub(super) fn slots(routers: &[RouterPlan], frame: &RouterFrame) -> BTreeSet<Slot> {
+    let by_itself =
+        |router: &RouterPlan| router.name != SERVICES && router.capabilities.carries(Part::Bind);
+    let named = [
+        (Slot::Stable, &frame.stable_service),
+        (Slot::Canary, &frame.canary_service),
+        (Slot::Active, &frame.active_service),
+        (Slot::Preview, &frame.preview_service),
+    ];
+    let named = named.into_iter().filter(|(_, service)| service.is_some());
+    let named: BTreeSet<_> = named.map(|(slot, _)| slot).collect();
+    if named.contains(&Slot::Active) {
+        return named;
+    }
+    match named.is_empty() || routers.iter().any(by_itself) {
+        true => BTreeSet::from([Slot::Stable, Slot::Canary]),
+        false => named,
+    }
 }
 
 /// What a backend's own parser found, each below the backend's part.

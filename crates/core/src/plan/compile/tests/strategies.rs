@@ -86,14 +86,12 @@ fn a_delay_of_zero_after_an_abort_keeps_the_canary_for_ever() {
 }
 
 #[test]
-fn a_dynamic_stable_side_has_no_delays_unless_they_are_written() {
+fn a_dynamic_stable_side_has_no_delay_but_the_drain_unless_one_is_written() {
     let mut canary = routed("mesh", []);
     canary.dynamic_stable_scale = true;
-    assert_eq!(
-        plan(canary.clone()).abort_scale_down_delay,
-        Some(Duration::ZERO)
-    );
-    assert_eq!(plan(canary.clone()).scale_down_delay, Duration::ZERO);
+    let bare = plan(canary.clone());
+    assert_eq!(bare.abort_scale_down_delay, Some(bare.drain_delay));
+    assert_eq!(bare.scale_down_delay, bare.drain_delay);
     canary.abort_scale_down_delay_seconds = Some(7);
     assert_eq!(
         plan(canary).abort_scale_down_delay,

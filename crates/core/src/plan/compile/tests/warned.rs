@@ -44,7 +44,6 @@ fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
         canary("canaryMetadata"),
         canary("stableMetadata"),
         canary("pingPong"),
-        canary("maxSurge"),
         canary("steps[0].progressDeadline"),
     ];
     assert_eq!(paths, wanted);
