@@ -7,17 +7,25 @@
 mod abort;
 mod adopt;
 mod advance;
+mod bind;
 mod capacity;
 mod clock;
+mod drift;
 mod emit;
 mod judge;
 mod orders;
 pub(crate) mod ratio;
+mod replicas;
+mod rest;
+mod shares;
 mod status;
+mod step;
 mod traffic;
+mod trials;
 mod turn;
 mod version;
 mod view;
+mod wait;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +42,9 @@ use crate::time::Timestamp;
 /// and the same observation it changes nothing any more.
 pub fn decide(plan: &Plan, saved: &Saved, observation: &Observation, now: Timestamp) -> Decision {
     let mut turn = Turn::new(plan, saved, observation, now);
+    if matches!(saved, Saved::Nothing { .. }) && adopt::is_hidden(plan, observation) {
+        return turn.unsighted();
+    }
     turn.never_go_back_in_time();
     turn.forget_delivered_events();
     turn.greet();
@@ -50,6 +61,6 @@ pub fn decide(plan: &Plan, saved: &Saved, observation: &Observation, now: Timest
     turn.watch_deadline();
     turn.settle_route();
     turn.settle_replicas();
-    turn.settle_restart();
+    turn.settle_orders();
     turn.finish()
 }

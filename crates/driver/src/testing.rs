@@ -1,6 +1,6 @@
 //! What the unit tests share: a policy that reads from a script, and values to feed it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use gradatim_core::port::mock::MockWorkload;
 use gradatim_core::reason::{Reason, Waiting};
 use gradatim_core::route::{Bindings, Route, Slot, Split, Stamped};
 use gradatim_core::stamp::Stamp;
-use gradatim_core::state::{Course, Height, State};
+use gradatim_core::state::State;
 use gradatim_core::time::Timestamp;
 use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
 
@@ -126,39 +126,11 @@ pub(crate) fn flight() -> Decision {
 
 /// A state with this sequence.
 pub(crate) fn state(sequence: u64) -> Box<State> {
-    Box::new(State {
-        version: State::VERSION,
-        now: Timestamp::from_secs(1),
-        incarnation: 1,
-        epoch: 1,
-        sequence,
-        generation: 1,
-        attempt: 1,
-        plan: Digest::default(),
-        steps: Digest::default(),
-        stable: Some(RevisionId::new("v1")),
-        latest: RevisionId::new("v2"),
-        course: Course::Settled,
-        held: false,
-        drifted: false,
-        height: Height::default(),
-        stable_reduced: false,
-        route: None,
-        confirmed: None,
-        scales: BTreeMap::new(),
-        shares: BTreeMap::new(),
-        runs: Vec::new(),
-        orders: BTreeMap::new(),
-        restart: None,
-        undo: None,
-        unfinished: false,
-        progress_at: Timestamp::from_secs(1),
-        progress: (0, 0),
-        overdue: false,
-        events: Vec::new(),
-        next_event: 0,
-        told: None,
-    })
+    let mut state = State::new(1, RevisionId::new("v2"), Timestamp::from_secs(1));
+    (state.epoch, state.sequence) = (1, sequence);
+    (state.generation, state.attempt) = (1, 1);
+    state.stable = Some(RevisionId::new("v1"));
+    Box::new(state)
 }
 
 pub(crate) fn stamp(sequence: u64) -> Stamp {

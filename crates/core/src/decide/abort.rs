@@ -16,7 +16,7 @@ impl Turn<'_> {
         };
         self.state.runs.clear();
         self.state.drifted = false;
-        self.state.overdue = false;
+        self.wait = None;
         let message = self.abort_message();
         self.tell(EventKind::RolloutAborted, message);
     }
@@ -35,7 +35,6 @@ impl Turn<'_> {
             .find(|trouble| self.plan.abort_on.contains(&trouble.kind));
         if let Some(trouble) = fatal {
             let text = format!("{}: {}", trouble.kind, trouble.text);
-            self.tell(EventKind::PodTrouble, &text);
             self.abort(AbortCause::Trouble(crate::id::cut(&text)));
         }
     }

@@ -1,10 +1,8 @@
 //! A rollout without a state of ours: what is observed is taken on, and stable is never lowered.
 
-use std::collections::BTreeMap;
-
 use crate::id::RevisionId;
 use crate::observation::Observation;
-use crate::plan::{Plan, StepKind};
+use crate::plan::{Plan, StepKind, StrategyKind};
 use crate::route::{Bindings, Route, RouteSeen, Slot, Split, Stamped};
 use crate::stamp::Stamp;
 use crate::state::{Course, Height, State};
@@ -12,60 +10,66 @@ use crate::time::Timestamp;
 use crate::workload::WorkloadSeen;
 
 pub(super) fn adopt(plan: &Plan, seen: &Observation, incarnation: u64, now: Timestamp) -> State {
-    let workload = seen.workload.seen();
-    let route = adopted_route(plan, seen);
-    let latest = workload.map_or_else(|| RevisionId::new(""), |workload| workload.wanted.clone());
-    let stable = workload.and_then(|workload| stable_of(workload, route.as_ref()));
-    let share = route.as_ref().map_or(0, |route| route.share(&latest));
-    let settled = workload.is_none() || stable.as_ref() == Some(&latest);
     let highest = highest_stamp(seen);
-    let pods = workload
-        .and_then(|workload| workload.revision(&latest))
-        .map_or(0, |r| r.available);
-    State {
-        version: State::VERSION,
-        now,
-        incarnation,
-        epoch: seen.epoch.max(highest.epoch),
-        sequence: highest.sequence,
-        generation: 0,
-        attempt: 0,
-        plan: plan.digest,
-        steps: plan.steps_digest,
-        course: if settled {
-            Course::Settled
-        } else {
-            forward(plan, stable.is_some(), share, now)
-        },
-        height: if settled {
-            Height::default()
-        } else {
-            Height {
-                weight: share,
-                pods: pods.max(1),
-            }
-        },
-        stable,
-        latest,
-        held: false,
-        drifted: false,
-        stable_reduced: false,
-        confirmed: None,
-        scales: BTreeMap::new(),
-        shares: BTreeMap::new(),
-        runs: Vec::new(),
-        orders: BTreeMap::new(),
-        restart: None,
-        undo: None,
-        unfinished: !settled,
-        progress_at: now,
-        progress: (0, 0),
-        overdue: false,
-        events: Vec::new(),
-        next_event: 0,
-        told: None,
-        route,
+    let workload = seen.workload.seen();
+    let latest = workload.map_or_else(|| RevisionId::new(""), |workload| workload.wanted.clone());
+    let mut state = State::new(incarnation, latest, now);
+    (state.plan, state.steps) = (plan.digest, plan.steps_digest);
+    state.epoch = seen.epoch.max(highest.epoch);
+    state.sequence = highest.sequence;
+    state.route = adopted_route(plan, seen);
+    let Some(workload) = workload else {
+        return state;
+    };
+    let wanted = workload.revision(&workload.wanted);
+    state.number = wanted.map_or(0, |wanted| wanted.number);
+    state.stable = stable_of(workload, state.route.as_ref());
+    if state.stable.as_ref() == Some(&state.latest) {
+        return state;
     }
+    state.unfinished = true;
+    let share = share_of_latest(plan, workload, state.route.as_ref());
+    let pods = workload.revision(&state.latest);
+    state.height = Some(Height {
+        of: state.latest.clone(),
+        weight: share,
+        pods: pods.map_or(1, |seen| seen.available.max(1)),
+    });
+    state.course = forward(plan, state.stable.is_some(), share, now);
+    let stable = state.stable.as_ref().and_then(|id| workload.revision(id));
+    let short = stable.is_some_and(|stable| stable.desired < workload.replicas);
+    state.stable_reduced = plan.dynamic_stable_scale && short;
+    state
+}
+
+/// Whether the world shows too little to take a rollout on: who serves must be known where
+/// more than one version runs.
+pub(super) fn is_hidden(plan: &Plan, seen: &Observation) -> bool {
+    let Some(workload) = seen.workload.seen() else {
+        return true;
+    };
+    let mut others = workload
+        .revisions
+        .iter()
+        .filter(|r| r.id != workload.wanted);
+    let alone = others.all(|other| other.desired == 0 && other.pods == 0);
+    let read = seen.routes.iter().filter(|read| read.seen().is_some());
+    !alone && read.count() < plan.routers.len()
+}
+
+/// The share of the wanted version: by the route, or by the pods where they make the weight.
+fn share_of_latest(plan: &Plan, workload: &WorkloadSeen, route: Option<&Route>) -> u32 {
+    if plan.splits() || plan.strategy == StrategyKind::BlueGreen {
+        return route.map_or(0, |route| route.share(&workload.wanted));
+    }
+    let all: u64 = workload
+        .revisions
+        .iter()
+        .map(|r| u64::from(r.desired))
+        .sum();
+    let latest = workload.revision(&workload.wanted).map_or(0, |r| r.desired);
+    let share = u64::from(latest) * u64::from(plan.total) / all.max(1);
+    u32::try_from(share).unwrap_or(plan.total)
 }
 
 /// The first step whose weight is at least the seen one; past the end for a first version.
@@ -82,6 +86,7 @@ fn forward(plan: &Plan, has_stable: bool, share: u32, now: Timestamp) -> Course 
         step: u32::try_from(index).unwrap_or(u32::MAX),
         entered_at: now,
         started: share > 0,
+        again: false,
         waived: !has_stable,
         released: false,
     }
@@ -104,9 +109,8 @@ fn stable_of(workload: &WorkloadSeen, route: Option<&Route>) -> Option<RevisionI
             .revisions
             .iter()
             .filter(|revision| revision.available > 0);
-        alive
-            .max_by_key(|revision| revision.available)
-            .map(|revision| revision.id.clone())
+        let serving = alive.max_by_key(|r| (r.available, r.id != workload.wanted));
+        serving.map(|revision| revision.id.clone())
     };
     recorded.or_else(bound).or_else(serving)
 }

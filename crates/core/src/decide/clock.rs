@@ -18,13 +18,15 @@ impl Turn<'_> {
 }
 
 fn instants(state: &mut State) -> Vec<&mut Timestamp> {
-    let mut all = vec![&mut state.now, &mut state.progress_at];
+    let mut all = vec![&mut state.now, &mut state.progress.since];
     match &mut state.course {
         Course::Forward { entered_at, .. } => all.push(entered_at),
         Course::Back { at, .. } => all.push(at),
         Course::Settled => {}
     }
-    all.extend(state.shares.values_mut().map(|share| &mut share.since));
+    let shares = state.shares.values_mut();
+    all.extend(shares.filter_map(|share| share.since.as_mut()));
+    all.extend(state.restart.as_mut().map(|restart| &mut restart.value));
     all.extend(state.events.iter_mut().map(|event| &mut event.at));
     for run in &mut state.runs {
         all.push(&mut run.started_at);

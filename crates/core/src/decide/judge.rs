@@ -1,85 +1,79 @@
 //! Analyses and gates: which are under way, what they ask for, and what their end means.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
+use super::advance::Completion;
 use super::turn::Turn;
+use super::wait::Wait;
 use crate::analysis::{AnalysisPhase, Frame, LateArg, RunPlan, RunState, start, turn as turn_run};
 use crate::event::EventKind;
+use crate::id::cut;
 use crate::measurement::{GatePoint, RunKey};
 use crate::plan::{Gate, Plan, StepKind};
+use crate::reason::Reason;
 use crate::state::{AbortCause, Course};
 
 impl<'a> Turn<'a> {
     /// Turns every run that is under way; a failing one takes the traffic back.
     pub(super) fn judge(&mut self) {
-        self.start_background();
         let mut runs = std::mem::take(&mut self.state.runs);
         runs.retain(|run| self.is_under_way(run.key));
         for run in &mut runs {
             self.turn_run(run);
         }
         self.state.runs = runs;
+        self.start_background();
         self.act_on_verdicts();
     }
 
     /// Starts what runs beside the steps, once its step is reached.
     pub(super) fn start_background(&mut self) {
+        if !self.is_forward() || self.is_waived() {
+            return;
+        }
         self.start_gate(GatePoint::Rollback, 0);
         let Some(background) = &self.plan.background else {
             return;
         };
-        let waived = matches!(self.state.course, Course::Forward { waived: true, .. });
-        let due = self.is_started() && !waived && self.user_step() >= background.starting_step;
+        let due = self.is_started() && self.user_step() >= background.starting_step;
         if due && self.state.stable.is_some() && self.state.run(RunKey::Background).is_none() {
             self.start_run(RunKey::Background, &background.run);
         }
     }
 
     pub(super) fn start_run(&mut self, key: RunKey, plan: &RunPlan) {
-        self.state.runs.push(start(plan, key, self.now));
         if !matches!(key, RunKey::Gate { .. }) {
-            self.tell(
-                EventKind::AnalysisRunRunning,
-                format!("{key} analysis started"),
-            );
+            let text = format!("{key} analysis started");
+            self.tell(EventKind::AnalysisRunRunning, text);
         }
-        if let Some(mut run) = self.state.runs.pop() {
-            self.turn_run(&mut run);
-            self.state.runs.push(run);
-        }
+        let mut run = start(plan, key, self.now);
+        self.turn_run(&mut run);
+        self.state.runs.push(run);
     }
 
     fn is_under_way(&self, key: RunKey) -> bool {
-        match (&self.state.course, key) {
-            (
-                Course::Forward {
-                    started: true,
-                    waived,
-                    ..
+        let Course::Forward {
+            step,
+            started,
+            waived,
+            ..
+        } = self.state.course
+        else {
+            let after = GatePoint::AfterPromotion;
+            let after = matches!(key, RunKey::Gate { point, .. } if point == after);
+            return after && self.state.course == Course::Settled && self.state.unfinished;
+        };
+        !waived
+            && match key {
+                RunKey::Background => started,
+                RunKey::Step(index) => step == index,
+                RunKey::Gate { point, pass } => match point {
+                    GatePoint::BeforeStart => !started,
+                    GatePoint::BeforeRaise => step == pass,
+                    GatePoint::BeforePromotion | GatePoint::Rollback => true,
+                    GatePoint::AfterPromotion => false,
                 },
-                RunKey::Background,
-            ) => !waived,
-            (
-                Course::Forward {
-                    step,
-                    waived: false,
-                    ..
-                },
-                RunKey::Step(index),
-            ) => *step == index,
-            (Course::Forward { .. }, RunKey::Gate { point, .. }) => {
-                point != GatePoint::AfterPromotion
             }
-            (
-                Course::Settled,
-                RunKey::Gate {
-                    point: GatePoint::AfterPromotion,
-                    ..
-                },
-            ) => self.state.unfinished,
-            _ => false,
-        }
     }
 
     fn plan_of(&self, key: RunKey) -> Option<Cow<'a, RunPlan>> {
@@ -120,61 +114,64 @@ impl<'a> Turn<'a> {
             return;
         };
         let was = run.phase;
-        let args = self.late_args(&plan);
-        let (incarnation, attempt) = (self.state.incarnation, self.state.attempt);
-        let latest = self.state.latest.clone();
-        let frame = Frame {
-            incarnation,
-            revision: &latest,
-            attempt,
-            args: &args,
-        };
-        let turned = turn_run(&plan, run, &self.seen.measurements, &frame, self.now);
-        *run = turned.state;
-        self.wanted.extend(turned.wanted);
-        if let Some(wake) = turned.wake {
-            self.wake_at(wake);
+        if self.resolve_args(&plan, run) {
+            let frame = Frame {
+                incarnation: self.state.incarnation,
+                revision: &self.state.latest,
+                attempt: self.state.attempt,
+                args: &run.args,
+            };
+            let turned = turn_run(&plan, run, &self.seen.measurements, &frame, self.now);
+            *run = turned.state;
+            self.wanted.extend(turned.wanted);
+            if let Some(wake) = turned.wake {
+                self.wake_at(wake);
+            }
         }
         if run.phase != was && run.phase.is_final() && !matches!(run.key, RunKey::Gate { .. }) {
-            self.tell(
-                event_of(run.phase),
-                format!("{} analysis: {} {}", run.key, run.phase, run.message),
-            );
+            let text = format!("{} analysis: {} {}", run.key, run.phase, run.message);
+            self.tell(event_of(run.phase), text);
         }
     }
 
-    fn late_args(&self, plan: &RunPlan) -> BTreeMap<String, String> {
-        let value = |arg: &LateArg| match arg {
-            LateArg::StableHash => self.state.stable.as_ref().map(ToString::to_string),
-            LateArg::LatestHash => Some(self.state.latest.to_string()),
-            LateArg::Field(path) => self
-                .workload
-                .and_then(|workload| workload.fields.get(path).cloned()),
-        };
-        plan.late_args
-            .iter()
-            .filter_map(|(name, arg)| Some((name.clone(), value(arg)?)))
-            .collect()
+    /// Fills in what is known only once a run starts. One that has no value ends the run; none
+    /// is asked for while the workload cannot be read.
+    fn resolve_args(&self, plan: &RunPlan, run: &mut RunState) -> bool {
+        for (name, arg) in &plan.late_args {
+            if run.phase.is_final() || run.args.contains_key(name) {
+                continue;
+            }
+            let value = match (arg, self.workload) {
+                (LateArg::StableHash, _) => self.state.stable.as_ref().map(ToString::to_string),
+                (LateArg::LatestHash, _) => Some(self.state.latest.to_string()),
+                (LateArg::Field(_), None) => return false,
+                (LateArg::Field(path), Some(workload)) => workload.fields.get(path).cloned(),
+            };
+            match value {
+                Some(value) => drop(run.args.insert(name.clone(), value)),
+                None => {
+                    run.phase = AnalysisPhase::Error;
+                    run.message = cut(&format!("args.{name} was not resolved"));
+                }
+            }
+        }
+        true
     }
 
-    fn act_on_verdicts(&mut self) {
-        let ended = self.state.runs.iter().find(|run| {
-            let gate = matches!(run.key, RunKey::Gate { .. });
-            !gate && matches!(run.phase, AnalysisPhase::Failed | AnalysisPhase::Error)
-        });
-        if let Some(run) = ended {
-            let error = run.phase == AnalysisPhase::Error;
+    /// Takes the traffic back on a failed run or an open rollback gate.
+    pub(super) fn act_on_verdicts(&mut self) {
+        let bad = |phase| matches!(phase, AnalysisPhase::Failed | AnalysisPhase::Error);
+        let gate = |key| matches!(key, RunKey::Gate { .. });
+        let mut runs = self.state.runs.iter();
+        if let Some(run) = runs.find(|run| !gate(run.key) && bad(run.phase)) {
             let cause = AbortCause::Analysis {
                 run: run.key,
-                error,
-                message: crate::id::cut(&run.message),
+                error: run.phase == AnalysisPhase::Error,
+                message: cut(&run.message),
             };
             return self.abort(cause);
         }
-        if self.is_started()
-            && self.has_gate(GatePoint::Rollback)
-            && self.gate_opened(GatePoint::Rollback, 0)
-        {
+        if self.is_started() && self.gate_opened(GatePoint::Rollback, 0) {
             self.abort(AbortCause::Gate);
         }
     }
@@ -183,57 +180,63 @@ impl<'a> Turn<'a> {
         self.plan.gates.iter().any(|gate| gate.point == point)
     }
 
-    fn start_gate(&mut self, point: GatePoint, pass: u32) {
+    pub(super) fn start_gate(&mut self, point: GatePoint, pass: u32) {
         let key = RunKey::Gate { point, pass };
-        let waived = matches!(self.state.course, Course::Forward { waived: true, .. });
-        let applies = point == GatePoint::AfterPromotion || (self.is_forward() && !waived);
-        if applies && self.has_gate(point) && self.state.run(key).is_none() {
+        if self.has_gate(point) && self.state.run(key).is_none() {
             let plan = self.gate_run(point);
             self.start_run(key, &plan);
         }
     }
 
     fn gate_opened(&self, point: GatePoint, pass: u32) -> bool {
-        self.state
-            .run(RunKey::Gate { point, pass })
-            .is_some_and(|run| run.phase == AnalysisPhase::Successful)
+        let run = self.state.run(RunKey::Gate { point, pass });
+        run.is_some_and(|run| run.phase == AnalysisPhase::Successful)
     }
 
-    /// Whether the gates of a point let it go on; asks them where they have not been asked.
-    pub(super) fn gate_is_open(&mut self, point: GatePoint, pass: u32) -> bool {
-        let waived = matches!(self.state.course, Course::Forward { waived: true, .. });
-        if waived || self.state.stable.is_none() || !self.has_gate(point) {
-            return true;
+    /// Passes a point of the plan if its gates let it; asks them where they have not been asked.
+    pub(super) fn pass_gate(&mut self, point: GatePoint, pass: u32) -> Completion {
+        if self.is_waived() || self.state.stable.is_none() || !self.has_gate(point) {
+            return Ok(());
         }
         self.start_gate(point, pass);
-        self.gate_opened(point, pass)
+        if self.gate_opened(point, pass) {
+            Ok(())
+        } else {
+            Err(Wait::new(self.gate_reason(point)))
+        }
     }
 
-    /// The name of the first gate of a point, for people.
-    pub(super) fn gate_name(&self, point: GatePoint) -> String {
+    /// The gate after the promotion that is still closed.
+    pub(super) fn gate_after(&self) -> Option<Reason> {
+        let point = GatePoint::AfterPromotion;
+        let asked = self.state.run(RunKey::Gate { point, pass: 0 }).is_some();
+        let closed = asked && !self.gate_opened(point, 0);
+        (closed && self.state.course == Course::Settled).then(|| self.gate_reason(point))
+    }
+
+    fn gate_reason(&self, point: GatePoint) -> Reason {
         let gate = self.plan.gates.iter().find(|gate| gate.point == point);
-        gate.map_or_else(String::new, |gate| gate.metric.name.to_string())
+        let name = gate.map_or_else(String::new, |gate| gate.metric.name.to_string());
+        Reason::Gate { point, name }
     }
 
-    /// A running background metric whose newest measurement is older than two intervals: after
+    /// A running background metric whose newest measurement is older than its interval: after
     /// an outage of ours nothing is raised until it is measured again.
     pub(super) fn stale_metric(&self) -> Option<String> {
         let plan = &self.plan.background.as_ref()?.run;
         let run = self.state.run(RunKey::Background)?;
-        let stale = run.metrics.iter().find(|metric| {
-            let interval = plan
-                .metrics
-                .iter()
-                .find(|m| m.name == metric.name)
-                .and_then(|m| m.interval);
-            let overdue = |interval: std::time::Duration| {
-                metric
-                    .measured_at
-                    .is_some_and(|at| self.now.since(at) > interval.saturating_mul(2))
-            };
-            metric.phase == AnalysisPhase::Running && interval.is_some_and(overdue)
+        let running = run
+            .metrics
+            .iter()
+            .filter(|m| m.phase == AnalysisPhase::Running);
+        let mut stale = running.filter(|metric| {
+            let interval = plan.metrics.iter().find(|plan| plan.name == metric.name);
+            let interval = interval.and_then(|plan| plan.interval);
+            let age = metric.measured_at.map(|at| self.now.since(at));
+            age.zip(interval)
+                .is_some_and(|(age, interval)| age > interval)
         });
-        stale.map(|metric| metric.name.to_string())
+        stale.next().map(|metric| metric.name.to_string())
     }
 
     /// The message of a run that an operator must decide.

@@ -16,25 +16,28 @@ impl Turn<'_> {
         let mut orders: Vec<&Order> = self.seen.orders.iter().collect();
         orders.sort_by_key(|order| order.sequence);
         for order in orders {
-            let taken = self
-                .state
-                .orders
-                .get(&order.source)
-                .is_some_and(|last| *last >= order.sequence);
-            let refused = if taken { None } else { self.take(order).err() };
-            if let (Some(why), false) = (&refused, taken) {
-                self.tell(
-                    EventKind::OrderRefused,
-                    format!("{} refused: {why}", order.kind),
-                );
+            if self.unreadable.is_some() {
+                // It cannot be remembered, so it is taken anew in every round; only the way
+                // back bears that.
+                let meant = order.expects.revision.as_ref();
+                let meant = meant.is_none_or(|id| *id == self.state.latest);
+                if order.kind == OrderKind::Abort && meant {
+                    self.abort(AbortCause::Ordered);
+                }
+                continue;
             }
-            self.state
-                .orders
-                .insert(order.source.clone(), self.last_order(order));
-            let (source, sequence) = (order.source.clone(), order.sequence);
+            let last = self.state.orders.get(&order.source);
+            let taken = last.is_some_and(|last| *last >= order.sequence);
+            let refused = if taken { None } else { self.take(order).err() };
+            if let Some(why) = &refused {
+                let text = format!("{} refused: {why}", order.kind);
+                self.tell(EventKind::OrderRefused, text);
+            }
+            let last = self.last_order(order);
+            self.state.orders.insert(order.source.clone(), last);
             self.acknowledged.push(Acknowledgement {
-                source,
-                sequence,
+                source: order.source.clone(),
+                sequence: order.sequence,
                 refused,
             });
         }
@@ -88,43 +91,69 @@ impl Turn<'_> {
         }
     }
 
-    /// Ends a pause or an undecided analysis, or skips the step that is running.
+    /// Decides an undecided analysis, else ends a hold and a pause, else skips the step.
     fn promote(&mut self) -> Refusal {
+        if !self.is_forward() {
+            return Err("there is nothing to promote".to_owned());
+        }
+        let pauses = matches!(self.step_kind(), Some(StepKind::Pause(_)));
+        if !self.waive_undecided() && (!self.state.held || pauses) {
+            self.may_skip()?;
+            if let Course::Forward { released, .. } = &mut self.state.course {
+                *released = true;
+            }
+        }
+        self.state.held = false;
+        self.tell(EventKind::RolloutResumed, "Rollout is resumed");
+        Ok(())
+    }
+
+    fn waive_undecided(&mut self) -> bool {
+        let mut waived = false;
         for run in &mut self.state.runs {
             if run.phase == AnalysisPhase::Inconclusive {
                 run.phase = AnalysisPhase::Successful;
                 run.message = "waived by an operator".to_owned();
+                waived = true;
             }
         }
-        self.state.held = false;
-        match &mut self.state.course {
-            Course::Forward { released, .. } => {
-                *released = true;
-                self.tell(EventKind::RolloutResumed, "Rollout is resumed");
-                Ok(())
+        waived
+    }
+
+    /// A step that raises the weight ends when the weight is seen, and not before.
+    fn may_skip(&self) -> Refusal {
+        if self.workload.is_some_and(|workload| workload.paused) {
+            return Err("it is paused by its own spec".to_owned());
+        }
+        if !self.is_started() {
+            return Err("it has not started: the version before it must be drained".to_owned());
+        }
+        match self.step_kind() {
+            None => Err("every step is done".to_owned()),
+            Some(StepKind::SetWeight(weight)) if *weight > self.height_weight() => {
+                Err("this step ends when its weight is seen; promote --full skips it".to_owned())
             }
-            Course::Settled | Course::Back { .. } => Err("there is nothing to promote".to_owned()),
+            Some(StepKind::Switch) => Err("this step ends when the switch is seen".to_owned()),
+            Some(_) => Ok(()),
         }
     }
 
     fn promote_full(&mut self) -> Refusal {
-        if self.state.course == Course::Settled {
-            return Err("there is nothing to promote".to_owned());
-        }
-        if self.is_back() {
-            self.forward_from(0, false);
+        match &mut self.state.course {
+            Course::Settled => return Err("there is nothing to promote".to_owned()),
+            Course::Back { .. } => return Err("it is aborted; retry it first".to_owned()),
+            Course::Forward {
+                step,
+                waived,
+                entered_at,
+                released,
+                ..
+            } => {
+                *step = u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX);
+                (*waived, *released, *entered_at) = (true, false, self.now);
+            }
         }
         self.state.held = false;
-        let end = u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX);
-        if let Course::Forward {
-            step,
-            waived,
-            entered_at,
-            ..
-        } = &mut self.state.course
-        {
-            (*step, *waived, *entered_at) = (end, true, self.now);
-        }
         self.state.runs.clear();
         Ok(())
     }
@@ -149,7 +178,7 @@ impl Turn<'_> {
         if !self.is_back() {
             return Err("it is not aborted".to_owned());
         }
-        self.forward_from(0, false);
+        self.forward_from(0, false, true);
         self.tell(
             EventKind::RolloutRetry,
             "Rollout is retried from the first step",
@@ -166,12 +195,12 @@ impl Turn<'_> {
     fn resume(&mut self) -> Refusal {
         if self.state.held || self.state.drifted {
             (self.state.held, self.state.drifted) = (false, false);
-            self.state.confirmed = None;
             self.tell(EventKind::RolloutResumed, "Rollout is resumed");
             return Ok(());
         }
         match self.step_kind() {
             Some(StepKind::Pause(_)) => self.promote(),
+            _ if self.is_held() => Err("it is paused by its own spec".to_owned()),
             _ => Err("it is not paused".to_owned()),
         }
     }
@@ -200,6 +229,9 @@ impl Turn<'_> {
                 .ok_or_else(|| cut(&format!("there is no revision {id}")))?,
             None => before().ok_or("there is no older revision")?,
         };
+        if target.id == workload.wanted {
+            return Err(format!("revision {} is the wanted one already", target.id));
+        }
         let stamp = self.next_stamp();
         self.state.undo = Some(Stamped::new(target.id.clone(), stamp));
         Ok(())

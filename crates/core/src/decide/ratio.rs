@@ -1,6 +1,7 @@
 //! Without a router the weight is a ratio of pods, moved within surge and unavailability.
 
 use crate::plan::{Amount, Plan};
+use crate::workload::RevisionSeen;
 
 /// Pods of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +77,37 @@ pub(crate) fn nearest(replicas: u32, weight: u32, total: u32, surge: u32) -> Pai
 }
 
 /// What is there of one side, and what it shall become.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideCount {
     pub(super) desired: u32,
     pub(super) available: u32,
     pub(super) wanted: u32,
+}
+
+impl SideCount {
+    /// What is there of a revision.
+    pub(super) fn of(seen: Option<&RevisionSeen>) -> Self {
+        let count = |seen: &RevisionSeen| Self {
+            desired: seen.desired,
+            available: seen.available.min(seen.desired),
+            wanted: seen.desired,
+        };
+        seen.map(count).unwrap_or_default()
+    }
+
+    /// The same on its way to a count.
+    pub(super) fn to(self, wanted: u32) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            desired: self.desired.saturating_add(other.desired),
+            available: self.available.saturating_add(other.available),
+            wanted: self.wanted.saturating_add(other.wanted),
+        }
+    }
 }
 
 /// The next counts on the way to the wanted ones: at most `replicas + surge` pods in total, at

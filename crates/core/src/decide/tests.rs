@@ -3,6 +3,7 @@
 mod back;
 mod blue_green;
 mod canary;
+mod chaos;
 mod ratio;
 mod settles;
 mod world;
@@ -37,6 +38,12 @@ pub(super) struct World {
     pub(super) orders: Vec<Order>,
     pub(super) log: Vec<String>,
     pub(super) router_down: bool,
+    /// Seconds until a router shows what was written.
+    pub(super) lag: u64,
+    /// Seconds until a pod that was asked for is available.
+    pub(super) slow_pods: u64,
+    pending: Vec<(Timestamp, Route)>,
+    scaled_at: BTreeMap<RevisionId, Timestamp>,
 }
 
 pub(super) fn steps(kinds: Vec<StepKind>) -> Vec<Step> {
@@ -77,6 +84,10 @@ impl World {
             orders: Vec::new(),
             log: Vec::new(),
             router_down: false,
+            lag: 0,
+            slow_pods: 0,
+            pending: Vec::new(),
+            scaled_at: BTreeMap::new(),
         };
         let end = world.run(60);
         assert_eq!(end.phase, Phase::Healthy, "{:#?}", world.log);
@@ -181,17 +192,38 @@ impl World {
                 });
             }
         }
+        self.pass();
+        decision
+    }
+
+    /// What was written shows after its lag, and pods come after a while.
+    fn pass(&mut self) {
+        let now = self.now;
+        let due = self.pending.iter().rposition(|(at, _)| *at <= now);
+        if let Some(index) = due {
+            let (at, route) = self.pending.drain(..=index).next_back().unwrap();
+            (self.route, self.routed_at) = (Some(route), at);
+        }
         for revision in &mut self.workload.revisions {
             let limit = self
                 .limits
                 .get(revision.id.as_str())
                 .copied()
                 .unwrap_or(u32::MAX);
-            revision.pods = revision.desired;
-            revision.available = revision.desired.min(limit);
+            let since = self
+                .scaled_at
+                .get(&revision.id)
+                .copied()
+                .unwrap_or_default();
+            let ready = now.since(since) >= Duration::from_secs(self.slow_pods);
+            let most = if ready {
+                revision.desired
+            } else {
+                revision.available.min(revision.desired)
+            };
+            (revision.pods, revision.available) = (revision.desired, most.min(limit));
             revision.ready = revision.available;
         }
-        decision
     }
 
     fn perform(&mut self, action: &Action) {
@@ -206,7 +238,15 @@ impl World {
                     share("v3")
                 );
                 self.log.push(line);
-                (self.route, self.routed_at) = (Some(route.clone()), self.now);
+                let newest = self
+                    .pending
+                    .last()
+                    .map(|(_, route)| route)
+                    .or(self.route.as_ref());
+                if newest != Some(route) {
+                    self.pending
+                        .push((self.now + Duration::from_secs(self.lag), route.clone()));
+                }
             }
             Action::Scale {
                 revision,
@@ -221,6 +261,9 @@ impl World {
                     .iter_mut()
                     .find(|seen| seen.id == *revision)
                 {
+                    if *replicas > seen.desired {
+                        self.scaled_at.insert(revision.clone(), self.now);
+                    }
                     (seen.desired, seen.stamp) = (*replicas, Some(*stamp));
                 }
             }

@@ -1,5 +1,6 @@
 //! The value that one round works on.
 
+use super::wait::Wait;
 use crate::action::Action;
 use crate::decision::Saved;
 use crate::event::{Event, EventId, EventKind};
@@ -8,7 +9,6 @@ use crate::measurement::Ask;
 use crate::observation::Observation;
 use crate::order::Acknowledgement;
 use crate::plan::Plan;
-use crate::reason::{Reason, Waiting};
 use crate::stamp::Stamp;
 use crate::state::{Course, State};
 use crate::time::Timestamp;
@@ -27,11 +27,13 @@ pub(super) struct Turn<'a> {
     pub(super) state: State,
     /// Why the saved state cannot be read: then nothing is raised and nothing is saved.
     pub(super) unreadable: Option<&'a str>,
+    /// Whether too little is seen to take a rollout on.
+    pub(super) hidden: bool,
     pub(super) actions: Vec<Action>,
     pub(super) wanted: Vec<Ask>,
     pub(super) acknowledged: Vec<Acknowledgement>,
     pub(super) wake: Option<Timestamp>,
-    pub(super) waiting: Option<Waiting>,
+    pub(super) wait: Option<Wait>,
 }
 
 impl<'a> Turn<'a> {
@@ -41,32 +43,26 @@ impl<'a> Turn<'a> {
         seen: &'a Observation,
         now: Timestamp,
     ) -> Self {
-        let workload = seen.workload.seen();
-        let (before, unreadable) = match saved {
-            Saved::State(state) => (Some(state.as_ref()), None),
-            Saved::Nothing { .. } => (None, None),
-            Saved::Unreadable { message } => (None, Some(message.as_str())),
+        let (before, unreadable, incarnation) = match saved {
+            Saved::State(state) => (Some(state.as_ref()), None, 0),
+            Saved::Nothing { incarnation } => (None, None, *incarnation),
+            Saved::Unreadable { message } => (None, Some(message.as_str()), 0),
         };
-        let incarnation = match saved {
-            Saved::Nothing { incarnation } => *incarnation,
-            Saved::State(_) | Saved::Unreadable { .. } => 0,
-        };
-        let state = before
-            .cloned()
-            .unwrap_or_else(|| super::adopt::adopt(plan, seen, incarnation, now));
+        let adopted = || super::adopt::adopt(plan, seen, incarnation, now);
         Self {
             plan,
             seen,
-            workload,
+            workload: seen.workload.seen(),
             now,
             before,
-            state,
+            state: before.cloned().unwrap_or_else(adopted),
             unreadable,
+            hidden: false,
             actions: Vec::new(),
             wanted: Vec::new(),
             acknowledged: Vec::new(),
             wake: None,
-            waiting: None,
+            wait: None,
         }
     }
 
@@ -166,10 +162,30 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Says what it waits for; the first one to say so is what stands in the way.
-    pub(super) fn wait(&mut self, reason: Reason, until: Option<Timestamp>) {
-        if self.waiting.is_none() {
-            self.waiting = Some(Waiting { reason, until });
+    /// Since when it stands in the current step.
+    pub(super) fn entered_at(&self) -> Timestamp {
+        match self.state.course {
+            Course::Forward { entered_at, .. } => entered_at,
+            Course::Back { at, .. } => at,
+            Course::Settled => self.now,
         }
+    }
+
+    /// The index of the current step in the plan.
+    pub(super) fn step_index(&self) -> u32 {
+        match self.state.course {
+            Course::Forward { step, .. } => step,
+            Course::Back { .. } | Course::Settled => 0,
+        }
+    }
+
+    /// Whether an operator has ended the current step.
+    pub(super) fn is_released(&self) -> bool {
+        matches!(self.state.course, Course::Forward { released: true, .. })
+    }
+
+    /// Whether an order or a rule has waived the steps, analyses and gates that are left.
+    pub(super) fn is_waived(&self) -> bool {
+        matches!(self.state.course, Course::Forward { waived: true, .. })
     }
 }

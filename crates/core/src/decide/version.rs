@@ -1,69 +1,115 @@
 //! What changes the course from outside: an owner, a plan, a version.
 
+use super::capacity::part_of;
 use super::turn::Turn;
+use crate::capability::Part;
 use crate::event::EventKind;
 use crate::id::RevisionId;
-use crate::stamp::Stamp;
-use crate::state::{Course, Height};
+use crate::route::{Slot, Split, Stamped};
+use crate::state::Course;
 
 impl Turn<'_> {
-    /// Says so when a rollout in flight is taken on without a state of ours.
+    /// Says so when a rollout in flight is taken on without a state of ours, and claims it.
     pub(super) fn greet(&mut self) {
-        let adopted = self.before.is_none() && self.unreadable.is_none() && self.is_started();
+        if let Some(message) = self.unreadable {
+            self.tell(EventKind::StateUnreadable, message);
+            return;
+        }
+        let adopted = self.before.is_none() && self.is_started();
         if adopted {
-            let text = format!(
-                "found in flight at weight {}; gates and analyses run anew",
-                self.state.height.weight
-            );
+            let weight = self.height_weight();
+            let text = format!("found in flight at weight {weight}; gates and analyses run anew");
             self.tell(EventKind::Adopted, text);
+            self.claim();
         }
     }
 
-    /// Tells a backend's failure once, not in every round that it lasts.
+    /// Tells a backend's failure and a trouble of pods once, not in every round that it lasts.
     pub(super) fn notice_faults(&mut self) {
         let acting = self.seen.faults.first().map(|failed| &failed.fault);
-        let reading = self.seen.routes.iter().find_map(|read| read.fault());
-        let fault = acting.or(self.seen.workload.fault()).or(reading).cloned();
-        if let Some(fault) = fault
-            .as_ref()
-            .filter(|fault| self.state.told.as_ref() != Some(*fault))
-        {
+        let reading = self.seen.workload.fault().or(self.router_fault());
+        let fault = acting.or(reading);
+        if let Some(fault) = fault.filter(|fault| self.state.told.as_ref() != Some(*fault)) {
             self.tell(EventKind::BackendFault, &fault.text);
         }
-        self.state.told = fault;
+        self.state.told = fault.cloned();
+        let Some(latest) = self.workload.map(|workload| &workload.wanted) else {
+            return;
+        };
+        let troubles = self.revision(latest).map_or(&[][..], |seen| &seen.trouble);
+        for trouble in troubles {
+            if !self.state.troubles.contains(&trouble.kind) {
+                self.state.troubles.push(trouble.kind);
+                let text = format!("{}: {}", trouble.kind, trouble.text);
+                self.tell(EventKind::PodTrouble, text);
+            }
+        }
+        let lasts = |kind| troubles.iter().any(|trouble| trouble.kind == kind);
+        self.state.troubles.retain(|kind| lasts(*kind));
     }
 
     /// A driver that takes over a rollout in flight writes everything once under its own epoch,
     /// so that one woken from a long sleep is refused.
     pub(super) fn follow_owner(&mut self) {
-        let epoch = self.seen.epoch.max(if self.unreadable.is_some() {
-            self.state.epoch
-        } else {
-            0
-        });
-        if epoch <= self.state.epoch {
-            return;
+        if self.seen.epoch > self.state.epoch {
+            self.state.epoch = self.seen.epoch;
+            if self.state.course != Course::Settled || self.state.unfinished {
+                self.claim();
+            }
         }
-        self.state.epoch = epoch;
-        if self.state.course == Course::Settled && !self.state.unfinished {
-            return;
-        }
+    }
+
+    /// Stamps everything anew: the route as it is seen, or as it is wanted where that gives the
+    /// version on trial less, and every revision's pods.
+    fn claim(&mut self) {
         let stamp = self.next_stamp();
-        let restamp = |old: &mut Stamp| *old = stamp;
+        let trial = self.part_seen(Slot::Canary);
+        let active = self.active_seen();
+        let trials = self.trials_seen();
         if let Some(route) = &mut self.state.route {
-            [
-                &mut route.bind.stamp,
-                &mut route.split.stamp,
-                &mut route.headers.stamp,
-                &mut route.mirrors.stamp,
-            ]
-            .into_iter()
-            .for_each(restamp);
+            let wanted = route.split.value.part(Slot::Canary);
+            if let Some(part) = trial.filter(|seen| *seen < wanted) {
+                route.split.value = Split::canary(part, route.split.value.total());
+            }
+            if let Some(active) = active.filter(|id| self.state.stable.as_ref() == Some(id)) {
+                route.bind.value.insert(Slot::Active, active);
+            }
+            if let Some((headers, mirrors)) = trials {
+                route.headers.value.retain(|new| headers.contains(new));
+                route.mirrors.value.retain(|new| mirrors.contains(new));
+            }
+            route.bind.stamp = stamp;
+            route.split.stamp = stamp;
+            route.headers.stamp = stamp;
+            route.mirrors.stamp = stamp;
         }
-        self.state
-            .scales
-            .values_mut()
-            .for_each(|scale| scale.stamp = stamp);
+        let revisions = self
+            .workload
+            .iter()
+            .flat_map(|workload| &workload.revisions);
+        for revision in revisions.filter(|revision| revision.desired > 0) {
+            let target = Stamped::new(revision.desired, stamp);
+            let scales = &mut self.state.scales;
+            scales.entry(revision.id.clone()).or_insert(target);
+        }
+        let scales = self.state.scales.values_mut();
+        scales.for_each(|scale| scale.stamp = stamp);
+    }
+
+    /// The revision that the active slot is seen at, if all agree.
+    fn active_seen(&self) -> Option<RevisionId> {
+        let mut found = None;
+        for carrier in self.carriers(Part::Bind) {
+            let bound = carrier?.1.bind.as_ref()?.value()?.get(&Slot::Active)?;
+            let revision = bound.revision.clone()?;
+            if found
+                .replace(revision.clone())
+                .is_some_and(|other| other != revision)
+            {
+                return None;
+            }
+        }
+        found
     }
 
     /// Other steps reset progress; any other edit swaps the plan and keeps the state.
@@ -71,12 +117,31 @@ impl Turn<'_> {
         if self.state.plan != self.plan.digest {
             self.state.plan = self.plan.digest;
             self.state.generation = self.state.generation.saturating_add(1);
+            self.follow_total();
         }
         if self.state.steps != self.plan.steps_digest {
             self.state.steps = self.plan.steps_digest;
             if !matches!(self.state.course, Course::Settled) {
-                self.begin();
+                self.begin(self.state.stable.is_none());
             }
+        }
+    }
+
+    /// Weights that were reached under another total are the same shares of the new one.
+    fn follow_total(&mut self) {
+        let route = self.state.route.as_ref();
+        let old = route.map_or(self.plan.total, |route| route.split.value.total());
+        if old != self.plan.total {
+            let shares = self.state.shares.values_mut();
+            let shares = shares.flat_map(|seen| [&mut seen.share, &mut seen.before]);
+            let height = self
+                .state
+                .height
+                .iter_mut()
+                .map(|height| &mut height.weight);
+            shares
+                .chain(height)
+                .for_each(|part| *part = part_of(*part, self.plan.total, old));
         }
     }
 
@@ -84,57 +149,56 @@ impl Turn<'_> {
         let Some(workload) = self.workload else {
             return;
         };
+        if let Some(wanted) = workload.revision(&workload.wanted) {
+            self.state.number = wanted.number;
+        }
         if workload.wanted == self.state.latest {
             return;
         }
-        self.state.latest = workload.wanted.clone();
-        let number = workload
-            .revision(&workload.wanted)
-            .map_or(0, |revision| revision.number);
-        self.tell(
-            EventKind::RolloutUpdated,
-            format!("Rollout updated to revision {number}"),
-        );
+        let newest = workload.wanted.clone();
+        let replaced = std::mem::replace(&mut self.state.latest, newest);
+        self.state.undo = None;
+        let text = format!("Rollout updated to revision {}", self.state.number);
+        self.tell(EventKind::RolloutUpdated, text);
         if self.is_stable(&workload.wanted) {
             self.state.attempt = self.state.attempt.saturating_add(1);
             self.state.runs.clear();
-            self.state.height = Height::default();
+            self.state.drifted = false;
             self.state.course = Course::Settled;
+            self.restart_deadline();
             self.tell(EventKind::SkipSteps, "Rollback to stable");
-        } else {
-            self.begin();
+            return;
         }
+        let first = self.state.stable.is_none();
+        if first && self.is_bound(&replaced) && self.available(&replaced) > 0 {
+            // A first version that serves already is what the next one takes over from.
+            self.state.stable = Some(replaced);
+        }
+        self.begin(first);
     }
 
     /// Starts an attempt at the latest version, from the first step or past the last one.
-    pub(super) fn begin(&mut self) {
-        let first = self.state.stable.is_none();
+    fn begin(&mut self, first: bool) {
         let window = self.is_within_rollback_window();
         if window {
             self.tell(EventKind::SkipSteps, "Rollback within the window");
         }
-        self.forward_from(
-            if first || window {
-                self.plan.steps.len()
-            } else {
-                0
-            },
-            first || window,
-        );
+        let waived = first || window;
+        let step = if waived { self.plan.steps.len() } else { 0 };
+        self.forward_from(step, waived, false);
     }
 
-    pub(super) fn forward_from(&mut self, step: usize, waived: bool) {
+    pub(super) fn forward_from(&mut self, step: usize, waived: bool, again: bool) {
         self.state.attempt = self.state.attempt.saturating_add(1);
         self.state.runs.clear();
-        self.state.height = Height::default();
         self.state.drifted = false;
         self.state.unfinished = true;
-        self.state.overdue = false;
-        self.state.progress_at = self.now;
+        self.restart_deadline();
         self.state.course = Course::Forward {
             step: u32::try_from(step).unwrap_or(u32::MAX),
             entered_at: self.now,
             started: false,
+            again,
             waived,
             released: false,
         };

@@ -1,131 +1,170 @@
 //! What the routers show, against what is wanted of them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use crate::capability::{Capabilities, Part};
-use crate::event::EventKind;
 use crate::id::RevisionId;
-use crate::route::{Bindings, Confidence, RouteSeen, Seen, Slot, Split, Stamped};
+use crate::plan::StrategyKind;
+use crate::route::{Bindings, BoundSlot, Confidence, Route, RouteSeen, Seen, Slot, Split, Stamped};
 use crate::stamp::Stamp;
-use crate::state::ShareSeen;
 use crate::time::Timestamp;
 
 use super::turn::Turn;
 
+const SLOTS: [Slot; 4] = [Slot::Stable, Slot::Canary, Slot::Active, Slot::Preview];
+
 impl<'a> Turn<'a> {
     /// The routers that carry a part, with what each shows; nothing where one cannot be read.
-    fn carriers(&self, part: Part) -> Option<Vec<(&'a Capabilities, &'a RouteSeen)>> {
-        let routers = self.plan.routers.iter().enumerate();
-        let carrying = routers.filter(|(_, router)| router.capabilities.carries(part));
+    pub(super) fn carriers(
+        &self,
+        part: Part,
+    ) -> impl Iterator<Item = Option<(&'a Capabilities, &'a RouteSeen)>> + use<'a> {
+        let (routers, seen) = (&self.plan.routers, &self.seen.routes);
+        let carrying = routers.iter().enumerate();
         carrying
-            .map(|(index, router)| {
-                Some((&router.capabilities, self.seen.routes.get(index)?.seen()?))
-            })
-            .collect()
+            .filter(move |(_, router)| router.capabilities.carries(part))
+            .map(|(index, router)| Some((&router.capabilities, seen.get(index)?.seen()?)))
     }
 
-    /// When a part that was read may be counted as seen; nothing while it differs from what is
-    /// wanted.
-    fn stands_from<T: PartialEq>(
-        caps: &Capabilities,
-        seen: &Seen<T>,
+    /// From when a part counts as seen: every carrier shows it under its stamp, and has not
+    /// changed for its settle time. Nothing while one shows something else or cannot be read.
+    fn counts_from<T: PartialEq + 'a>(
+        &self,
+        part: Part,
+        of: impl Fn(&'a RouteSeen) -> Option<&'a Seen<T>>,
         stamp: Stamp,
-        same: bool,
+        same: impl Fn(&T) -> bool,
     ) -> Option<Timestamp> {
-        let ours = seen.stamp.is_none_or(|seen| seen == stamp);
-        let settle = if seen.confidence == Confidence::Config {
-            caps.settle
-        } else {
-            Default::default()
-        };
-        (ours && same).then(|| seen.since + settle)
-    }
-
-    /// Whether every carrier shows a part as wanted and has settled; asks to be woken when it
-    /// will have.
-    fn all_stand(&mut self, stands: Option<Vec<Option<Timestamp>>>) -> bool {
-        let Some(stands) = stands else { return false };
-        let Some(stands) = stands.into_iter().collect::<Option<Vec<_>>>() else {
-            return false;
-        };
-        let last = stands.into_iter().max().unwrap_or(self.now);
-        self.wake_at(last);
-        last <= self.now
-    }
-
-    pub(super) fn split_is_seen(&mut self, wanted: &Stamped<Split>) -> bool {
-        let stands = self.carriers(Part::Split).map(|carriers| {
-            let stand = |(caps, route): (&Capabilities, &RouteSeen)| {
-                let seen = route.split.as_ref()?;
-                Self::stands_from(
-                    caps,
-                    seen,
-                    wanted.stamp,
-                    seen.value() == Some(&wanted.value),
-                )
+        let mut from = None;
+        for carrier in self.carriers(part) {
+            let (caps, route) = carrier?;
+            let seen = of(route)?;
+            let ours = seen.stamp.is_none_or(|seen| seen == stamp);
+            if !ours || !seen.value().is_some_and(&same) {
+                return None;
+            }
+            let settle = match seen.confidence {
+                Confidence::Config => caps.settle,
+                Confidence::Proxy | Confidence::Counted => Duration::ZERO,
             };
-            carriers.into_iter().map(stand).collect()
-        });
-        self.all_stand(stands)
+            from = from.max(Some(seen.since + settle));
+        }
+        Some(from.unwrap_or(self.now))
     }
 
-    pub(super) fn bind_is_seen(&mut self, wanted: &Stamped<Bindings>) -> bool {
-        let stands = self.carriers(Part::Bind).map(|carriers| {
-            let stand = |(caps, route): (&Capabilities, &RouteSeen)| {
-                let seen = route.bind.as_ref()?;
-                let value = seen.value()?;
-                let same = wanted.value.iter().all(|(slot, revision)| {
-                    value
-                        .get(slot)
-                        .is_some_and(|bound| bound.revision.as_ref() == Some(revision))
-                });
-                Self::stands_from(caps, seen, wanted.stamp, same)
-            };
-            carriers.into_iter().map(stand).collect()
-        });
-        self.all_stand(stands)
+    pub(super) fn split_from(&self, wanted: &Stamped<Split>) -> Option<Timestamp> {
+        let same = |seen: &Split| *seen == wanted.value;
+        self.counts_from(Part::Split, |r| r.split.as_ref(), wanted.stamp, same)
     }
 
+    pub(super) fn bind_from(&self, wanted: &Stamped<Bindings>) -> Option<Timestamp> {
+        self.counts_from(
+            Part::Bind,
+            |r| r.bind.as_ref(),
+            wanted.stamp,
+            |seen| {
+                let bound = |slot| seen.get(slot).and_then(|bound| bound.revision.as_ref());
+                wanted
+                    .value
+                    .iter()
+                    .all(|(slot, id)| bound(slot) == Some(id))
+            },
+        )
+    }
+
+    fn trials_from(&self, wanted: &Route) -> Option<Timestamp> {
+        let (headers, mirrors) = (&wanted.headers, &wanted.mirrors);
+        let headers = self.counts_from(
+            Part::Headers,
+            |r| r.headers.as_ref(),
+            headers.stamp,
+            |seen| *seen == headers.value,
+        );
+        let mirrors = self.counts_from(
+            Part::Mirrors,
+            |r| r.mirrors.as_ref(),
+            mirrors.stamp,
+            |seen| *seen == mirrors.value,
+        );
+        Some(headers?.max(mirrors?))
+    }
+
+    pub(super) fn route_from(&self, wanted: &Route) -> Option<Timestamp> {
+        let bind = self.bind_from(&wanted.bind)?;
+        let split = self.split_from(&wanted.split)?;
+        Some(bind.max(split).max(self.trials_from(wanted)?))
+    }
+
+    /// Whether an instant from which something counts has come; asks to be woken when it will.
+    fn has_come(&mut self, from: Option<Timestamp>) -> bool {
+        let Some(from) = from else { return false };
+        self.wake_at(from);
+        from <= self.now
+    }
+
+    /// Whether the split that is wanted is seen on every router.
+    pub(super) fn split_is_seen(&mut self) -> bool {
+        let route = self.state.route.as_ref();
+        self.has_come(route.and_then(|route| self.split_from(&route.split)))
+    }
+
+    /// Whether the bindings that are wanted are seen on every router.
+    pub(super) fn bind_is_seen(&mut self) -> bool {
+        let route = self.state.route.as_ref();
+        self.has_come(route.and_then(|route| self.bind_from(&route.bind)))
+    }
+
+    /// Whether the header routes and mirrors that are wanted are seen on every router.
     pub(super) fn trials_are_seen(&mut self) -> bool {
-        let Some(route) = self.state.route.clone() else {
-            return false;
-        };
-        let headers = self.carriers(Part::Headers).map(|carriers| {
-            let stand = |(caps, seen): (&Capabilities, &RouteSeen)| {
-                let seen = seen.headers.as_ref()?;
-                Self::stands_from(
-                    caps,
-                    seen,
-                    route.headers.stamp,
-                    seen.value() == Some(&route.headers.value),
-                )
-            };
-            carriers.into_iter().map(stand).collect()
-        });
-        let mirrors = self.carriers(Part::Mirrors).map(|carriers| {
-            let stand = |(caps, seen): (&Capabilities, &RouteSeen)| {
-                let seen = seen.mirrors.as_ref()?;
-                Self::stands_from(
-                    caps,
-                    seen,
-                    route.mirrors.stamp,
-                    seen.value() == Some(&route.mirrors.value),
-                )
-            };
-            carriers.into_iter().map(stand).collect()
-        });
-        self.all_stand(headers) && self.all_stand(mirrors)
+        let route = self.state.route.as_ref();
+        self.has_come(route.and_then(|route| self.trials_from(route)))
     }
 
-    /// Whether a slot has an endpoint that can answer, as far as any router can tell.
-    pub(super) fn has_endpoints(&self, slot: Slot) -> bool {
-        let Some(carriers) = self.carriers(Part::Bind) else {
-            return false;
-        };
-        carriers.iter().all(|(_, route)| {
+    /// Whether all of the route that is wanted is seen on every router.
+    pub(super) fn route_is_seen(&mut self) -> bool {
+        let route = self.state.route.as_ref();
+        self.has_come(route.and_then(|route| self.route_from(route)))
+    }
+
+    /// Whether every router shows the route that is wanted, settled or not.
+    pub(super) fn route_is_shown(&self) -> bool {
+        let route = self.state.route.as_ref();
+        route.is_some_and(|route| self.route_from(route).is_some())
+    }
+
+    /// Whether a slot is wanted at a revision, seen there, and has an endpoint that can answer,
+    /// as far as any router can tell.
+    pub(super) fn slot_is_ready(&mut self, slot: Slot, revision: &RevisionId) -> bool {
+        self.wanted_at(slot) == Some(revision) && self.bind_is_seen() && self.has_endpoints(slot)
+    }
+
+    fn has_endpoints(&self, slot: Slot) -> bool {
+        self.carriers(Part::Bind).all(|carrier| {
+            let Some((_, route)) = carrier else {
+                return false;
+            };
             let values = route.bind.iter().flat_map(|seen| &seen.values);
-            values
-                .filter_map(|value| value.get(&slot)?.ready_endpoints)
-                .all(|ready| ready > 0)
+            let mut counts = values.filter_map(|value| value.get(&slot)?.ready_endpoints);
+            counts.all(|ready| ready > 0)
         })
+    }
+
+    /// The revision that a slot is wanted to be bound to.
+    pub(super) fn wanted_at(&self, slot: Slot) -> Option<&RevisionId> {
+        self.state.route.as_ref()?.bind.value.get(&slot)
+    }
+
+    /// The part of the total that a slot is wanted to have.
+    pub(super) fn wanted_part(&self, slot: Slot) -> u32 {
+        let route = self.state.route.as_ref();
+        route.map_or(0, |route| route.split.value.part(slot))
+    }
+
+    /// The share of the total that a revision is wanted to have.
+    pub(super) fn wanted_share(&self, revision: &RevisionId) -> u32 {
+        let route = self.state.route.as_ref();
+        route.map_or(0, |route| route.share(revision))
     }
 
     /// The largest part that any router gives a slot; nothing where one cannot be read.
@@ -133,46 +172,29 @@ impl<'a> Turn<'a> {
     /// Where no router splits, the resting slot has everything.
     pub(super) fn part_seen(&self, slot: Slot) -> Option<u32> {
         if !self.plan.splits() {
-            return Some(if slot == self.resting_slot() {
-                self.plan.total
-            } else {
-                0
-            });
+            let rests = slot == self.resting_slot();
+            return Some(if rests { self.plan.total } else { 0 });
         }
-        let carriers = self.carriers(Part::Split)?;
-        let splits = carriers
-            .iter()
-            .flat_map(|(_, route)| route.split.iter().flat_map(|seen| &seen.values));
-        Some(splits.map(|split| split.part(slot)).max().unwrap_or(0))
+        let mut most = 0;
+        for carrier in self.carriers(Part::Split) {
+            let splits = carrier?.1.split.iter().flat_map(|seen| &seen.values);
+            most = splits.map(|split| split.part(slot)).fold(most, u32::max);
+        }
+        Some(most)
     }
 
-    /// Whether a revision is bound to a slot anywhere, by what is seen or by what is wanted.
+    /// Whether a revision is bound to a slot anywhere, by what is wanted or by what is seen.
     pub(super) fn is_bound(&self, revision: &RevisionId) -> bool {
-        let wanted = self
-            .state
-            .route
-            .iter()
-            .any(|route| route.bind.value.values().any(|id| id == revision));
-        let Some(carriers) = self.carriers(Part::Bind) else {
-            return true;
-        };
-        let mut values = carriers
-            .iter()
-            .flat_map(|(_, route)| route.bind.iter().flat_map(|seen| &seen.values));
-        wanted
-            || values.any(|value| {
-                value
-                    .values()
-                    .any(|bound| bound.revision.as_ref() == Some(revision))
-            })
+        let wanted = |slot: &Slot| self.wanted_at(*slot) == Some(revision);
+        let seen = |slot: &Slot| self.may_serve(*slot, revision) != Some(false);
+        SLOTS.iter().any(|slot| wanted(slot) || seen(slot))
     }
 
     /// The largest share that a revision may have by what the routers show; nothing where one
     /// cannot be read.
     pub(super) fn share_seen(&self, revision: &RevisionId) -> Option<u32> {
-        let slots = [Slot::Stable, Slot::Canary, Slot::Active, Slot::Preview];
         let mut share: u32 = 0;
-        for slot in slots {
+        for slot in SLOTS {
             if self.may_serve(slot, revision)? {
                 share = share.saturating_add(self.part_seen(slot)?);
             }
@@ -181,105 +203,45 @@ impl<'a> Turn<'a> {
     }
 
     /// Whether any router may send a slot's traffic to a revision.
-    fn may_serve(&self, slot: Slot, revision: &RevisionId) -> Option<bool> {
+    pub(super) fn may_serve(&self, slot: Slot, revision: &RevisionId) -> Option<bool> {
         if !self.plan.carries(Part::Bind) {
-            let bound = self
-                .state
-                .route
-                .as_ref()
-                .and_then(|route| route.bind.value.get(&slot));
-            return Some(bound == Some(revision));
+            return Some(self.wanted_at(slot) == Some(revision));
         }
-        let carriers = self.carriers(Part::Bind)?;
-        let mut values = carriers
-            .iter()
-            .flat_map(|(_, route)| route.bind.iter().flat_map(|seen| &seen.values));
-        Some(values.any(|value| {
-            value
-                .get(&slot)
-                .is_some_and(|bound| bound.revision.as_ref() == Some(revision))
-        }))
+        let mut serves = false;
+        for carrier in self.carriers(Part::Bind) {
+            let mut values = carrier?.1.bind.iter().flat_map(|seen| &seen.values);
+            serves |= values.any(|value| {
+                let bound = value.get(&slot);
+                bound.is_some_and(|bound| bound.revision.as_ref() == Some(revision))
+            });
+        }
+        Some(serves)
+    }
+
+    /// Whether every router shows a slot at a revision and nowhere else.
+    pub(super) fn shows(&self, slot: Slot, revision: &RevisionId) -> bool {
+        self.carriers(Part::Bind).all(|carrier| {
+            let bind = carrier.and_then(|(_, route)| route.bind.as_ref());
+            bind.is_some_and(|seen| {
+                let bound = |value: &BTreeMap<Slot, BoundSlot>| {
+                    value.get(&slot).and_then(|bound| bound.revision.clone())
+                };
+                let mut bound = seen.values.iter().map(bound).peekable();
+                bound.peek().is_some() && bound.all(|id| id.as_ref() == Some(revision))
+            })
+        })
     }
 
     /// The slot that has everything at rest.
     pub(super) fn resting_slot(&self) -> Slot {
         match self.plan.strategy {
-            crate::plan::StrategyKind::BlueGreen => Slot::Active,
-            crate::plan::StrategyKind::Canary | crate::plan::StrategyKind::RollingUpdate => {
-                Slot::Stable
-            }
+            StrategyKind::BlueGreen => Slot::Active,
+            StrategyKind::Canary | StrategyKind::RollingUpdate => Slot::Stable,
         }
     }
 
-    /// Keeps, for each revision, since when its share is what it is: pods follow traffic.
-    pub(super) fn notice_shares(&mut self) {
-        let (Some(workload), false) = (self.workload, self.plan.routers.is_empty()) else {
-            return;
-        };
-        for revision in &workload.revisions {
-            let Some(share) = self.share_seen(&revision.id) else {
-                continue;
-            };
-            let known = self.state.shares.get(&revision.id).map(|seen| seen.share);
-            if known != Some(share) && (known.is_some() || share > 0) {
-                let rose = share > known.unwrap_or(0);
-                let seen = ShareSeen {
-                    share,
-                    before: known.unwrap_or(0),
-                    since: self.now,
-                };
-                self.state.shares.insert(revision.id.clone(), seen);
-                if rose && revision.id == self.state.latest && !self.is_stable(&revision.id) {
-                    let text = format!("weight {share} of {} seen", self.plan.total);
-                    self.tell(EventKind::TrafficWeightUpdated, text);
-                }
-            }
-        }
-        self.state
-            .shares
-            .retain(|id, _| workload.revision(id).is_some());
-    }
-
-    /// Whether a revision's share was seen at zero for the drain delay, or was never more.
-    pub(super) fn is_drained(&mut self, revision: &RevisionId, delay: std::time::Duration) -> bool {
-        let Some(seen) = self.state.shares.get(revision).copied() else {
-            return true;
-        };
-        if seen.share > 0 {
-            return false;
-        }
-        let end = seen.since + delay;
-        self.wake_at(end);
-        end <= self.now
-    }
-
-    /// A split that was confirmed and is now lower for the canary was lowered by a stranger:
-    /// it is not raised back. One that is higher is lowered at once, by the next write.
-    pub(super) fn notice_drift(&mut self) {
-        let Some(route) = self.state.route.clone() else {
-            return;
-        };
-        if !self.plan.splits() {
-            return;
-        }
-        if self.split_is_seen(&route.split) {
-            self.state.confirmed = Some(route.split.stamp);
-            return;
-        }
-        let Some(seen) = self.part_seen(Slot::Canary) else {
-            return;
-        };
-        let confirmed = self.state.confirmed == Some(route.split.stamp);
-        if confirmed
-            && self.is_started()
-            && seen < route.split.value.part(Slot::Canary)
-            && !self.state.drifted
-        {
-            self.state.drifted = true;
-            self.tell(
-                EventKind::RouteDrift,
-                format!("the canary's weight was lowered to {seen} by somebody else"),
-            );
-        }
+    /// Why a router cannot be read.
+    pub(super) fn router_fault(&self) -> Option<&'a crate::fault::Fault> {
+        self.seen.routes.iter().find_map(|read| read.fault())
     }
 }

@@ -3,6 +3,7 @@ use super::*;
 fn blue_green(kinds: Vec<StepKind>) -> Plan {
     let mut plan = canary(kinds);
     plan.strategy = StrategyKind::BlueGreen;
+    plan.slots = [Slot::Active, Slot::Preview].into();
     plan.sealed()
 }
 

@@ -44,13 +44,15 @@ fn absurd_states_are_decided_safely() {
         step: u32::MAX,
         entered_at: Timestamp::from_millis(i64::MAX),
         started: true,
+        again: false,
         waived: false,
         released: true,
     };
-    absurd.height = crate::state::Height {
+    absurd.height = Some(crate::state::Height {
+        of: RevisionId::new("v2"),
         weight: u32::MAX,
         pods: 0,
-    };
+    });
     absurd.now = Timestamp::from_millis(i64::MIN);
     let decision = decide(
         &world.plan,
