@@ -2,6 +2,9 @@
 
 mod conformance;
 mod delivery;
+mod faults;
+mod planted;
+mod worlds;
 
 use std::time::Duration;
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use gradatim_core::action::Action;
 use gradatim_core::route::Route;
-use gradatim_core::time::Timestamp;
 use gradatim_driver::Turn;
 
 use super::reading::{Way, way};
@@ -127,7 +126,7 @@ pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             .position(|last| same_object(&last.kind, &write.kind));
         let last = known.map(|place| quiet.last.swap_remove(place));
         if let Some(last) = &last
-            && repeats(last, write, scene.world.now())
+            && repeats(last, write)
         {
             let what = name(&write.kind);
             tell(
@@ -139,11 +138,15 @@ pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     }
 }
 
-/// Whether a write says to the same object what was said to it a moment ago, and went well.
-fn repeats(last: &Write, write: &Write, _: Timestamp) -> bool {
+/// Whether a write says to the same object what was said to it, and went well.
+fn repeats(last: &Write, write: &Write) -> bool {
     let soon = write.at.since(last.at) < SHORTEST_HOLD;
     let well = last.refused.is_none() && last.fault.is_none() && last.driver == write.driver;
-    let same = last.kind == write.kind;
+    let epoch = |write: &Write| write.kind.stamp().map(|stamp| stamp.epoch);
+    // The same intent keeps its stamp, and a driver that takes over writes all of it once.
+    let again = last.kind != write.kind
+        && says_the_same(&last.kind, &write.kind)
+        && epoch(last) == epoch(write);
     // Two targets one after the other, both down, are two halves of one intent.
     let halves = match (&last.kind, &write.kind) {
         (
@@ -156,7 +159,26 @@ fn repeats(last: &Write, write: &Write, _: Timestamp) -> bool {
         ) => after < before && write.at == last.at && last.changed,
         _ => false,
     };
-    well && (soon && same && !write.changed || halves)
+    well && (again || halves || soon && last.kind == write.kind && !write.changed)
+}
+
+/// Whether two writes to one object differ in their stamps alone.
+fn says_the_same(one: &WriteKind, other: &WriteKind) -> bool {
+    match (one, other) {
+        (WriteKind::Route { route: one, .. }, WriteKind::Route { route: other, .. }) => {
+            one.bind.value == other.bind.value
+                && one.split.value == other.split.value
+                && one.headers.value == other.headers.value
+                && one.mirrors.value == other.mirrors.value
+        }
+        (
+            WriteKind::Scale { replicas: one, .. },
+            WriteKind::Scale {
+                replicas: other, ..
+            },
+        ) => one == other,
+        _ => false,
+    }
 }
 
 fn same_object(one: &WriteKind, other: &WriteKind) -> bool {

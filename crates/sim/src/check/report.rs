@@ -1,5 +1,6 @@
 //! S11, L3: what is said is so, and no wait is silent.
 
+use gradatim_core::capability::Part;
 use gradatim_core::decision::Phase;
 use gradatim_core::order::OrderKind;
 use gradatim_core::plan::StepKind;
@@ -138,17 +139,23 @@ fn passed(shadow: &Shadow, turn: &Turn, tell: &mut Tell<'_>) {
     }
 }
 
-/// The canary's part as each splitting router shows it.
+/// The canary's part as each splitting router shows it; none where there is nothing to read.
 fn parts_seen(turn: &Turn) -> Vec<u32> {
-    let routes = turn
-        .observation
-        .routes
-        .iter()
-        .filter_map(|route| route.seen());
-    let splits = routes.filter_map(|route| route.split.as_ref());
-    splits
-        .flat_map(|part| part.values.iter().map(|split| split.part(Slot::Canary)))
-        .collect()
+    let routes = turn.observation.routes.iter().zip(&turn.plan.routers);
+    let splitting = routes.filter(|(_, router)| router.capabilities.carries(Part::Split));
+    let parts = splitting.flat_map(|(route, _)| {
+        let split = route.seen().and_then(|route| route.split.as_ref());
+        split.map_or_else(
+            || vec![0],
+            |part| {
+                part.values
+                    .iter()
+                    .map(|split| split.part(Slot::Canary))
+                    .collect()
+            },
+        )
+    });
+    parts.collect()
 }
 
 /// L3: every wait has a deadline at which it is Degraded, and somebody who wakes for it.

@@ -72,7 +72,7 @@ pub(crate) struct Shadow {
     /// Whether stable was scaled below the whole and is not yet back.
     pub(crate) reduced: bool,
     /// Which orders took effect.
-    pub(crate) taken: BTreeMap<(String, u64), u32>,
+    taken: BTreeSet<(String, u64)>,
     /// How many new versions, plans and orders may each have begun an attempt.
     pub(crate) causes: u32,
     pub(crate) first_attempt: Option<u32>,
@@ -117,15 +117,11 @@ impl Shadow {
     }
 
     fn count_causes(&mut self, turn: &Turn) {
-        if self.plan.replace(turn.plan.digest) != Some(turn.plan.digest) {
-            self.causes += 1;
-        }
-        let wanted = turn.observation.workload.seen().map(|seen| &seen.wanted);
-        if let Some(wanted) = wanted
-            && self.wanted.as_ref() != Some(wanted)
-        {
-            self.wanted = Some(wanted.clone());
-            self.causes += 1;
+        let plan = self.plan.replace(turn.plan.digest);
+        self.causes += u32::from(plan.is_some_and(|plan| plan != turn.plan.digest));
+        if let Some(seen) = workload(turn) {
+            let wanted = self.wanted.replace(seen.wanted.clone());
+            self.causes += u32::from(wanted.is_some_and(|wanted| wanted != seen.wanted));
         }
     }
 
@@ -138,12 +134,13 @@ impl Shadow {
             };
             let key = (done.source.clone(), done.sequence);
             // One that is answered again after a crash has no effect any more.
-            if self.taken.contains_key(&key) {
+            if self.taken.contains(&key) {
                 continue;
             }
             if done.refused.is_none() {
-                self.taken.insert(key, 1);
-                self.causes += 1;
+                self.taken.insert(key);
+                let begins = matches!(order.kind, OrderKind::Retry | OrderKind::PromoteFull);
+                self.causes += u32::from(begins);
                 if let Some(attempt) = &mut self.attempt {
                     attempt.orders.push(order.kind.clone());
                 }
