@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::files::{self, File};
 use super::none;
+use super::packages::packages;
 
 const SMALLEST: &str = "examples/embed.rs";
 
@@ -37,6 +38,29 @@ fn the_commands_of_the_readme_are_run_before_a_change_lands() {
                 format!(".ci/run: it does not run `{command}`, which README.md promises")
             }),
     );
+}
+
+#[test]
+fn every_feature_of_the_library_is_in_the_readmes() {
+    let library = packages()
+        .into_iter()
+        .find(|package| package.name == "gradatim")
+        .unwrap();
+    let features = library.metadata["features"].as_object().unwrap();
+    let mut found = Vec::new();
+    for path in ["README.md", "crates/gradatim/README.md"] {
+        let text = files::read(path);
+        let rows: String = text
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        let missing = features
+            .keys()
+            .filter(|name| !rows.contains(&format!("`{name}`")));
+        let missing = missing.filter(|name| *name != "default");
+        found.extend(missing.map(|name| format!("{path}: give `{name}` a row among the features")));
+    }
+    none(found);
 }
 
 #[test]
