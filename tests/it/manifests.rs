@@ -1,6 +1,7 @@
 //! Manifests as people write them: our own examples, and a table of those that are met elsewhere.
 
 mod examples;
+mod trials;
 mod wild;
 
 use std::path::{Path, PathBuf};
