@@ -1,5 +1,6 @@
 //! Everything that needs more than one crate.
 
+mod cli;
 mod conformance;
 mod live;
 mod manifests;

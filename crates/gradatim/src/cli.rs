@@ -30,15 +30,21 @@ mod gate;
 mod input;
 mod io;
 mod look;
+mod order;
+mod replay;
 mod simulate;
+mod status;
+mod store;
 mod table;
 mod text;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use gradatim_core::order::OrderKind;
 
 use self::failure::Failure;
 pub use self::io::{Io, Output};
@@ -84,6 +90,23 @@ enum Command {
     Gate(gate::Gate),
     Backtest(Box<backtest::Backtest>),
     Simulate(simulate::Simulate),
+    Replay(replay::Replay),
+    Status(status::Status),
+    Watch(watch::Watch),
+    Promote(order::Promote),
+    /// Take the traffic back
+    Abort(order::Order),
+    /// Try the version that was taken back again, from the first step
+    Retry(order::Order),
+    /// Hold the rollout where it is
+    Pause(order::Order),
+    /// End a hold
+    Resume(order::Order),
+    /// Skip the current step
+    SkipStep(order::Order),
+    /// Replace every pod, a few at a time
+    Restart(order::Order),
+    Undo(order::Undo),
 }
 
 impl Command {
@@ -93,6 +116,17 @@ impl Command {
             Self::Gate(command) => command.run(io),
             Self::Backtest(command) => command.run(io),
             Self::Simulate(command) => command.run(io),
+            Self::Replay(command) => command.run(io),
+            Self::Status(command) => command.run(io),
+            Self::Watch(command) => command.run(io),
+            Self::Promote(command) => command.run(io),
+            Self::Abort(command) => command.run(OrderKind::Abort, io),
+            Self::Retry(command) => command.run(OrderKind::Retry, io),
+            Self::Pause(command) => command.run(OrderKind::Pause, io),
+            Self::Resume(command) => command.run(OrderKind::Resume, io),
+            Self::SkipStep(command) => command.run(OrderKind::SkipStep, io),
+            Self::Restart(command) => command.run(OrderKind::Restart, io),
+            Self::Undo(command) => command.run(io),
         }
     }
 }
@@ -124,6 +158,7 @@ where
     };
     let exit = exit.and_then(|exit| {
         io.out.flush()?;
+        io.err.flush()?;
         Ok(exit)
     });
     exit.unwrap_or_else(|failure| failure.tell(&mut io.err))

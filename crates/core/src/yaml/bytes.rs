@@ -12,10 +12,9 @@ type Refused = (u32, String, &'static str);
 /// Byte order marks are left out, at the beginning and where files were put together.
 pub(super) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, Refused> {
     if bytes.len() > MAX_FILE_BYTES {
-        let message = format!(
-            "the file has {} bytes; at most {MAX_FILE_BYTES} are read",
-            bytes.len()
-        );
+        // A caller may have stopped reading there: how much there is, is not known.
+        let most = MAX_FILE_BYTES / (1024 * 1024);
+        let message = format!("the file is larger than {most} MiB, the most that is read");
         return Err((1, message, "split it"));
     }
     let text = match bytes {

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::look::Tone;
-use super::{Exit, Output, text};
+use super::{Exit, Output, diagnostics, text};
 
 /// Why a command could not do its work.
 #[derive(Debug)]
@@ -48,11 +48,14 @@ impl Failure {
     fn write(&self, err: &mut Output<'_>) -> io::Result<()> {
         let look = err.look();
         if let Some(message) = &self.message {
-            let head = look.paint(Tone::Bad, "error:");
-            writeln!(err, "{head} {}", text::clean(message))?;
+            let mut head = look.paint(Tone::Bad, "error:").into_owned();
+            for line in text::wrap(&text::clean(message), look.width - 7) {
+                writeln!(err, "{head} {line}")?;
+                head = " ".repeat(6);
+            }
         }
         if let Some(help) = &self.help {
-            writeln!(err, "  = {}", text::clean(help))?;
+            diagnostics::note(err, &text::clean(help))?;
         }
         err.flush()
     }

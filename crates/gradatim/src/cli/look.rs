@@ -15,6 +15,8 @@ pub struct Look {
     pub redraw: bool,
     /// How many columns there are, at most 100.
     pub width: usize,
+    /// How many lines there are.
+    pub height: usize,
 }
 
 impl Default for Look {
@@ -23,6 +25,7 @@ impl Default for Look {
             color: false,
             redraw: false,
             width: WIDEST,
+            height: 24,
         }
     }
 }
@@ -35,6 +38,7 @@ pub(super) enum Tone {
     Waiting,
     Strong,
     Faint,
+    Plain,
 }
 
 impl Look {
@@ -47,18 +51,22 @@ impl Look {
             return Self::default();
         }
         let redraw = set("TERM").is_some_and(|term| term != "dumb");
-        let columns = crossterm::terminal::size().map_or(WIDEST, |(columns, _)| columns.into());
+        let size = crossterm::terminal::size();
+        let (columns, lines) = size.map_or((WIDEST, 24), |(columns, lines)| {
+            (columns.into(), lines.into())
+        });
         Self {
             color: redraw && set("NO_COLOR").is_none(),
             redraw,
             width: columns.clamp(NARROWEST, WIDEST),
+            height: lines,
         }
     }
 
     /// The text in a colour, where there are colours.
     pub(super) fn paint<'t>(self, tone: Tone, text: impl Into<Cow<'t, str>>) -> Cow<'t, str> {
         let text = text.into();
-        if !self.color || text.is_empty() {
+        if !self.color || text.is_empty() || tone == Tone::Plain {
             return text;
         }
         let code = match tone {
@@ -66,7 +74,7 @@ impl Look {
             Tone::Bad => "1;31",
             Tone::Waiting => "33",
             Tone::Strong => "1",
-            Tone::Faint => "2",
+            Tone::Faint | Tone::Plain => "2",
         };
         format!("\x1b[{code}m{text}\x1b[0m").into()
     }

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::Output;
-use super::look::Tone;
+use super::look::{Look, Tone};
 use super::text::wrap;
 
 /// Where the text of a column stands.
@@ -17,7 +17,13 @@ pub(super) enum Side {
 /// Rows of cells below their heads.
 pub(super) struct Table {
     columns: Vec<(String, Side)>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    cells: Vec<String>,
+    /// A cell that has a colour.
+    tone: Option<(usize, Tone)>,
 }
 
 impl Table {
@@ -34,41 +40,63 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(Row { cells, tone: None });
+    }
+
+    /// Gives a cell of the last row a colour.
+    pub(super) fn tone(&mut self, column: usize, tone: Tone) {
+        if let Some(row) = self.rows.last_mut() {
+            row.tone = Some((column, tone));
+        }
     }
 
     pub(super) fn write(&self, out: &mut Output<'_>) -> io::Result<()> {
-        let look = out.look();
-        let heads: Vec<String> = self.columns.iter().map(|(head, _)| head.clone()).collect();
-        for line in self.lines(&heads, look.width) {
-            writeln!(out, "{}", look.paint(Tone::Faint, line))?;
-        }
-        for row in &self.rows {
-            for line in self.lines(row, look.width) {
-                writeln!(out, "{line}")?;
-            }
+        for line in self.drawn(out.look()) {
+            writeln!(out, "{line}")?;
         }
         Ok(())
     }
 
+    /// The table as lines.
+    pub(super) fn drawn(&self, look: Look) -> Vec<String> {
+        let heads = self.columns.iter().map(|(head, _)| head.clone()).collect();
+        let heads = Row {
+            cells: heads,
+            tone: None,
+        };
+        let heads = self.lines(&heads, look).into_iter();
+        let mut lines: Vec<_> = heads
+            .map(|line| look.paint(Tone::Faint, line).into_owned())
+            .collect();
+        lines.extend(self.rows.iter().flat_map(|row| self.lines(row, look)));
+        lines
+    }
+
     /// A row as lines: only its last cell wraps.
-    fn lines(&self, cells: &[String], width: usize) -> Vec<String> {
+    fn lines(&self, row: &Row, look: Look) -> Vec<String> {
+        let Row { cells, tone } = row;
         let Some(last) = self.columns.len().checked_sub(1) else {
             return Vec::new();
         };
         let mut line = String::new();
+        let mut indent = 2;
         for (at, (_, side)) in self.columns.iter().enumerate().take(last) {
             let cell = cells.get(at).map_or("", String::as_str);
             let wide = self.width(at);
-            line.push_str("  ");
-            line.push_str(&match side {
-                Side::Left => format!("{cell:<wide$}"),
-                Side::Right => format!("{cell:>wide$}"),
-            });
+            let gap = " ".repeat(wide.saturating_sub(cell.chars().count()));
+            let cell = match tone {
+                Some((column, tone)) if *column == at => look.paint(*tone, cell),
+                _ => cell.into(),
+            };
+            let (left, right) = match side {
+                Side::Left => ("", gap.as_str()),
+                Side::Right => (gap.as_str(), ""),
+            };
+            line.push_str(&format!("  {left}{cell}{right}"));
+            indent += wide + 2;
         }
-        let indent = line.chars().count() + 2;
         let text = cells.get(last).map_or("", String::as_str);
-        let room = width.saturating_sub(indent).max(12);
+        let room = look.width.saturating_sub(indent).max(12);
         // What is left of a line of its own stands further in than its beginning.
         let hanging = |text: &str| {
             let lines = wrap(text, room - 2).into_iter().enumerate();
@@ -83,7 +111,7 @@ impl Table {
     }
 
     fn width(&self, at: usize) -> usize {
-        let cells = self.rows.iter().filter_map(|row| row.get(at));
+        let cells = self.rows.iter().filter_map(|row| row.cells.get(at));
         let cells = cells.map(|cell| cell.chars().count());
         let head = self
             .columns

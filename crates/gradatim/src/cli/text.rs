@@ -85,6 +85,29 @@ pub(super) fn short(duration: Duration) -> String {
     }
 }
 
+/// A percentage without needless digits.
+pub(super) fn percent(part: f64) -> String {
+    let percent = part * 100.0;
+    let digits = match percent {
+        _ if (percent - percent.round()).abs() < 0.005 => 0,
+        percent if percent >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{percent:.digits$} %")
+}
+
+/// A time since the start, such as `3:30` or `1:02:00`.
+pub(super) fn clock(time: Duration) -> String {
+    let seconds = time
+        .as_secs()
+        .saturating_add(u64::from(time.subsec_millis() >= 500));
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list<T: AsRef<str>>(items: &[T]) -> String {
     match items {
@@ -126,6 +149,17 @@ mod tests {
             [1, 2, 3, 4, 11, 12, 21, 113].map(ordinal),
             ["1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "113th"]
         );
+    }
+
+    #[test]
+    fn numbers_have_the_digits_that_they_need() {
+        assert_eq!(percent(0.1), "10 %");
+        assert_eq!(percent(0.333), "33.3 %");
+        assert_eq!(percent(0.0056), "0.56 %");
+        assert_eq!(percent(0.29), "29 %");
+        assert_eq!(clock(Duration::from_secs(210)), "3:30");
+        assert_eq!(clock(Duration::from_secs(3720)), "1:02:00");
+        assert_eq!(clock(Duration::from_millis(1499)), "0:01");
     }
 
     #[test]

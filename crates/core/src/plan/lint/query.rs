@@ -64,7 +64,7 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
             continue;
         }
         let message = match run.place {
-            Place::BeforeSwitch(_) => format!(
+            Place::BeforeSwitch => format!(
                 "{name} is measured before any user reaches the new version, and its query does \
                  not name the preview: it judges the old one"
             ),
@@ -77,9 +77,9 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
 /// After a switch, and at the full weight, there is nobody else to measure.
 fn everyone_is_new(subject: &Subject<'_>, place: Place) -> bool {
     match place {
-        Place::AfterSwitch(_) => true,
+        Place::AfterSwitch => true,
         Place::Step(index) => subject.plan.weight_at(index) >= subject.plan.total,
-        Place::Background(_) | Place::BeforeSwitch(_) => false,
+        Place::Background(_) | Place::BeforeSwitch => false,
     }
 }
 

@@ -4,10 +4,11 @@ use super::Site;
 use crate::analysis::{MetricPlan, RunPlan};
 use crate::plan::compile::templates_of;
 use crate::plan::forecast::{Assumed, Timeline, timeline};
-use crate::plan::{Plan, StepKind, StrategyKind};
+use crate::plan::{Plan, StepKind};
 use crate::registry::Registry;
 use crate::spec::{
-    AnalysisTemplate, CanarySpec, FieldPath, MetricSpec, RolloutAnalysis, RolloutSpec, Strategy,
+    AnalysisTemplate, BlueGreenSpec, CanarySpec, FieldPath, MetricSpec, RolloutAnalysis,
+    RolloutSpec, Strategy,
 };
 
 /// Where an analysis stands.
@@ -17,10 +18,10 @@ pub(super) enum Place {
     Background(u32),
     /// In a step, by the step's index in the plan.
     Step(usize),
-    /// Before the switch of blue-green, by the step's index in the plan.
-    BeforeSwitch(usize),
+    /// Before the switch of blue-green.
+    BeforeSwitch,
     /// After it.
-    AfterSwitch(usize),
+    AfterSwitch,
 }
 
 /// An analysis of the rollout.
@@ -63,7 +64,12 @@ impl<'a> Subject<'a> {
             timeline: timeline(plan, &assumed),
             runs: Vec::new(),
         };
-        subject.runs = runs(&subject, templates, registry);
+        let finder = Finder {
+            subject: &subject,
+            templates,
+            registry,
+        };
+        subject.runs = finder.runs();
         subject
     }
 
@@ -126,15 +132,80 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
-fn runs<'a>(
-    subject: &Subject<'a>,
+/// Finds where each analysis of a plan is written.
+struct Finder<'a, 's> {
+    subject: &'s Subject<'a>,
     templates: &'a [AnalysisTemplate],
     registry: &'a Registry,
-) -> Vec<Run<'a>> {
-    let mut runs = Vec::new();
-    let mut add = |place, analysis: &RolloutAnalysis, site: Site, plan: &'a RunPlan| {
-        let written = templates_of(subject.spec, templates, registry, analysis).into_iter();
-        let written = written.flat_map(|template| {
+}
+
+impl<'a> Finder<'a, '_> {
+    fn runs(&self) -> Vec<Run<'a>> {
+        match &self.subject.spec.strategy {
+            Strategy::Canary(canary) => self.canary(canary),
+            Strategy::BlueGreen(blue_green) => self.blue_green(blue_green),
+            Strategy::RollingUpdate => Vec::new(),
+        }
+    }
+
+    fn canary(&self, canary: &CanarySpec) -> Vec<Run<'a>> {
+        let (subject, plan) = (self.subject, self.subject.plan);
+        let mut runs = Vec::new();
+        if let (Some(analysis), Some(background)) = (&canary.analysis, &plan.background) {
+            let site = subject.site("strategy.canary.analysis");
+            let place = Place::Background(background.starting_step);
+            runs.push(self.run(place, analysis, site, &background.run));
+        }
+        for (index, run) in analyses(plan) {
+            let step = plan.steps.get(index).map_or(0, |step| step.index);
+            let step = canary
+                .steps
+                .get(usize::try_from(step).unwrap_or(usize::MAX));
+            if let Some(analysis) = step.and_then(|step| step.analysis.as_ref()) {
+                let site = subject.step_site(index).key("analysis");
+                runs.push(self.run(Place::Step(index), analysis, site, run));
+            }
+        }
+        runs
+    }
+
+    fn blue_green(&self, blue_green: &BlueGreenSpec) -> Vec<Run<'a>> {
+        let plan = self.subject.plan;
+        let switch = plan
+            .steps
+            .iter()
+            .position(|step| step.kind == StepKind::Switch);
+        let mut runs = Vec::new();
+        for (index, run) in analyses(plan) {
+            let (field, analysis, place) = match switch.is_some_and(|switch| index < switch) {
+                true => (
+                    "prePromotionAnalysis",
+                    &blue_green.pre_promotion_analysis,
+                    Place::BeforeSwitch,
+                ),
+                false => (
+                    "postPromotionAnalysis",
+                    &blue_green.post_promotion_analysis,
+                    Place::AfterSwitch,
+                ),
+            };
+            if let Some(analysis) = analysis {
+                let site = self.subject.site("strategy.blueGreen").key(field);
+                runs.push(self.run(place, analysis, site, run));
+            }
+        }
+        runs
+    }
+
+    fn run(
+        &self,
+        place: Place,
+        analysis: &RolloutAnalysis,
+        site: Site,
+        plan: &'a RunPlan,
+    ) -> Run<'a> {
+        let written = templates_of(self.subject.spec, self.templates, self.registry, analysis);
+        let written = written.into_iter().flat_map(|template| {
             let site = Site {
                 object: template.object(),
                 path: FieldPath::from("spec.metrics"),
@@ -144,77 +215,18 @@ fn runs<'a>(
             metrics.map(move |(at, spec)| (spec, site.index(at)))
         });
         let metrics = plan.metrics.iter().zip(written);
-        let metrics = metrics
-            .map(|(plan, (spec, site))| Metric {
-                plan,
-                spec,
-                site: Site {
-                    metric: Some(plan.name.clone()),
-                    ..site
-                },
-            })
-            .collect();
-        runs.push(Run {
+        let metrics = metrics.map(|(plan, (spec, site))| {
+            let metric = Some(plan.name.clone());
+            let site = Site { metric, ..site };
+            Metric { plan, spec, site }
+        });
+        Run {
             place,
             site,
             plan,
-            metrics,
-        });
-    };
-    match &subject.spec.strategy {
-        Strategy::Canary(canary) => {
-            if let (Some(analysis), Some(background)) = (&canary.analysis, &subject.plan.background)
-            {
-                let site = subject.site("strategy.canary.analysis");
-                let place = Place::Background(background.starting_step);
-                add(place, analysis, site, &background.run);
-            }
-            for (index, run) in analyses(subject.plan) {
-                let step = subject.plan.steps.get(index).map_or(0, |step| step.index);
-                let step = usize::try_from(step).unwrap_or(usize::MAX);
-                let analysis = canary
-                    .steps
-                    .get(step)
-                    .and_then(|step| step.analysis.as_ref());
-                if let Some(analysis) = analysis {
-                    let site = subject.step_site(index).key("analysis");
-                    add(Place::Step(index), analysis, site, run);
-                }
-            }
+            metrics: metrics.collect(),
         }
-        Strategy::BlueGreen(blue_green) => {
-            let switch = subject
-                .plan
-                .steps
-                .iter()
-                .position(|it| it.kind == StepKind::Switch);
-            for (index, run) in analyses(subject.plan) {
-                let (field, analysis, place) = match switch.is_some_and(|switch| index < switch) {
-                    true => (
-                        "prePromotionAnalysis",
-                        &blue_green.pre_promotion_analysis,
-                        Place::BeforeSwitch(index),
-                    ),
-                    false => (
-                        "postPromotionAnalysis",
-                        &blue_green.post_promotion_analysis,
-                        Place::AfterSwitch(index),
-                    ),
-                };
-                if let Some(analysis) = analysis {
-                    add(
-                        place,
-                        analysis,
-                        subject.site("strategy.blueGreen").key(field),
-                        run,
-                    );
-                }
-            }
-        }
-        Strategy::RollingUpdate => {}
     }
-    debug_assert!(subject.plan.strategy != StrategyKind::RollingUpdate || runs.is_empty());
-    runs
 }
 
 /// The analyses of a plan's steps; a gate in a step is a run of no template.

@@ -24,7 +24,7 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
         match run.place {
             Place::Step(index) => in_step(subject, &sides, run, metric, index, window, found),
             Place::Background(step) => beside(subject, metric, step, found),
-            Place::BeforeSwitch(_) | Place::AfterSwitch(_) => {}
+            Place::BeforeSwitch | Place::AfterSwitch => {}
         }
     }
 }

@@ -9,8 +9,8 @@ use gradatim_core::plan::lint::Rule;
 
 use super::super::Output;
 use super::super::look::Tone;
-use super::super::text::{clean, list, ordinal, short, wrap};
-use super::words::{moment, percent};
+use super::super::text::{clean, list, ordinal, percent, short, wrap};
+use super::words::moment;
 use super::{Explained, Target};
 
 const HOUR: f64 = 3600.0;

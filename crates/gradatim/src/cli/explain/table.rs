@@ -10,9 +10,9 @@ use gradatim_core::registry::SERVICES;
 use super::super::Output;
 use super::super::look::Tone;
 use super::super::table::{Side, Table};
-use super::super::text::{clean, count, short, wrap};
+use super::super::text::{clean, count, percent, short, wrap};
 use super::Explained;
-use super::words::{holds, metric, moment, percent};
+use super::words::{holds, metric, moment};
 
 /// Writes what the rollout is, and its steps.
 pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {

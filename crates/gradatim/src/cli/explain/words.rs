@@ -5,30 +5,7 @@ use std::time::Duration;
 use gradatim_core::measurement::GatePoint;
 use gradatim_core::plan::forecast::{FailsAt, Hold, MetricForecast, Moment, What};
 
-use super::super::text::{clean, count, ordinal, short};
-
-/// A percentage without needless digits.
-pub(super) fn percent(part: f64) -> String {
-    let percent = part * 100.0;
-    let digits = match percent {
-        _ if (percent - percent.round()).abs() < 0.005 => 0,
-        percent if percent >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{percent:.digits$} %")
-}
-
-/// A time since the start, such as `3:30` or `1:02:00`.
-fn clock(time: Duration) -> String {
-    let seconds = time
-        .as_secs()
-        .saturating_add(u64::from(time.subsec_millis() >= 500));
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
-}
+use super::super::text::{clean, clock, count, ordinal, short};
 
 /// What a step waits for: one line for each metric, and one for the rest.
 pub(super) fn holds(what: What, holds: &[Hold]) -> String {
@@ -142,14 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_the_digits_that_they_need() {
-        assert_eq!(percent(0.1), "10 %");
-        assert_eq!(percent(0.333), "33.3 %");
-        assert_eq!(percent(0.0056), "0.56 %");
-        assert_eq!(percent(0.29), "29 %");
-        assert_eq!(clock(Duration::from_secs(210)), "3:30");
-        assert_eq!(clock(Duration::from_secs(3720)), "1:02:00");
-        assert_eq!(clock(Duration::from_millis(1499)), "0:01");
+    fn a_moment_after_a_pause_without_end_has_a_plus() {
+        assert_eq!(moment(Moment::default()), "0:00");
         let at = Duration::from_secs(60);
         assert_eq!(moment(Moment { pauses: 1, at }), "+1:00");
     }

@@ -1,0 +1,43 @@
+//! `gradatim status`: where rollouts in a file store stand.
+
+use std::io::Write;
+
+use gradatim_core::decision::Phase;
+
+use super::failure::Failure;
+use super::store::{self, StoreArgument};
+use super::{Exit, Io};
+
+/// Say where the rollouts in a file store stand
+///
+/// Exits with 1 when one that is shown is Degraded.
+#[derive(Debug, clap::Args)]
+pub(super) struct Status {
+    /// Show this rollout only
+    #[arg(value_name = "ROLLOUT")]
+    name: Option<String>,
+    #[command(flatten)]
+    store: StoreArgument,
+    /// Write the same as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let store = self.store.open()?;
+        let all = store::seen(&store, self.name.as_deref())?;
+        match self.json {
+            true => {
+                let text = serde_json::to_string_pretty(&all).map_err(std::io::Error::from)?;
+                writeln!(io.out, "{text}")?;
+            }
+            false if all.is_empty() => writeln!(io.err, "No rollout has been decided on yet.")?,
+            false => store::table(&all, store::now()).write(&mut io.out)?,
+        }
+        let degraded = all
+            .iter()
+            .any(|seen| seen.published.phase == Phase::Degraded);
+        Ok(if degraded { Exit::Bad } else { Exit::Good })
+    }
+}

@@ -1,0 +1,212 @@
+//! Rollouts in a file store, as another process reads them.
+
+use std::path::PathBuf;
+
+use gradatim_core::decision::Phase;
+use gradatim_core::id::RolloutId;
+use gradatim_core::port::PortError;
+use gradatim_core::reason::Reason;
+use gradatim_core::time::Timestamp;
+use gradatim_driver::clock::{Clock, SystemClock};
+use gradatim_driver::store::{FileRollout, FileStore, Published};
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::look::Tone;
+use super::table::{Side, Table};
+use super::text::{clean, clock, percent};
+
+/// Which store.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StoreArgument {
+    /// The directory in which the rollouts are kept
+    #[arg(long, value_name = "DIR", default_value = "releases")]
+    store: PathBuf,
+}
+
+/// A rollout as it was last published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Seen {
+    /// Whether a driver that is alive owns it.
+    pub(super) driven: bool,
+    #[serde(flatten)]
+    pub(super) published: Published,
+}
+
+impl StoreArgument {
+    /// Opens the store; it is never made here.
+    pub(super) fn open(&self) -> Result<FileStore, Failure> {
+        let dir = self.store.display();
+        if !self.store.join("state").is_dir() {
+            let failure = Failure::input(format!("there is no store of rollouts in {dir}"));
+            return Err(failure.help("name its directory: --store DIR"));
+        }
+        FileStore::open(&self.store).map_err(unreadable)
+    }
+
+    /// A rollout of the store, by its name.
+    pub(super) fn rollout(&self, name: &str) -> Result<FileRollout, Failure> {
+        let store = self.open()?;
+        known(&store, name)?;
+        Ok(store.rollout(name))
+    }
+}
+
+/// Everything that was published, by name; or the one rollout that is asked for.
+pub(super) fn seen(store: &FileStore, name: Option<&str>) -> Result<Vec<Seen>, Failure> {
+    let names = match name {
+        Some(name) => {
+            known(store, name)?;
+            vec![RolloutId::from(name)]
+        }
+        None => store.list().map_err(unreadable)?,
+    };
+    let mut all = Vec::new();
+    for name in names {
+        all.extend(one(&store.rollout(name))?);
+    }
+    Ok(all)
+}
+
+/// A rollout as it was last published; none before its first decision.
+pub(super) fn one(rollout: &FileRollout) -> Result<Option<Seen>, Failure> {
+    let published = rollout.published().map_err(unreadable)?;
+    let driven = rollout.is_driven().map_err(unreadable)?;
+    Ok(published.map(|published| Seen { driven, published }))
+}
+
+fn known(store: &FileStore, name: &str) -> Result<(), Failure> {
+    let names = store.list().map_err(unreadable)?;
+    if names.iter().any(|known| known.as_str() == name) {
+        return Ok(());
+    }
+    let failure = Failure::input(format!(
+        "there is no rollout {name:?} in {}",
+        store.dir().display()
+    ));
+    let names: Vec<_> = names.iter().take(20).map(RolloutId::as_str).collect();
+    Err(match names.is_empty() {
+        true => failure.help("it is empty"),
+        false => failure.help(format!("there are: {}", super::text::list(&names))),
+    })
+}
+
+pub(super) fn unreadable(error: PortError) -> Failure {
+    Failure::undecided(error.text)
+}
+
+/// The present.
+pub(super) fn now() -> Timestamp {
+    SystemClock::new().now()
+}
+
+/// Whether the rollout is at rest: it serves everyone, or was taken back.
+pub(super) fn is_at_rest(published: &Published) -> bool {
+    match (&published.waiting.reason, published.phase) {
+        (_, Phase::Healthy) => true,
+        (Reason::Aborted { .. }, _) => published.summary.weight_seen.unwrap_or(0) == 0,
+        _ => false,
+    }
+}
+
+pub(super) fn tone(phase: Phase) -> Tone {
+    match phase {
+        Phase::Healthy => Tone::Good,
+        Phase::Progressing => Tone::Plain,
+        Phase::Paused => Tone::Waiting,
+        Phase::Degraded => Tone::Bad,
+    }
+}
+
+/// One line for each rollout.
+pub(super) fn table(all: &[Seen], now: Timestamp) -> Table {
+    let mut table = Table::new();
+    table.column("rollout", Side::Left);
+    table.column("state", Side::Left);
+    table.column("old → new", Side::Left);
+    table.column("weight", Side::Right);
+    table.column("step", Side::Right);
+    table.column("since", Side::Right);
+    table.column("why", Side::Left);
+    for seen in all {
+        let published = &seen.published;
+        table.row(vec![
+            clean(published.rollout.as_str()).into_owned(),
+            published.phase.to_string(),
+            versions(published),
+            weight(published),
+            step(published),
+            clock(now.since(published.since)),
+            why(seen, now),
+        ]);
+        table.tone(1, tone(published.phase));
+    }
+    table
+}
+
+pub(super) fn versions(published: &Published) -> String {
+    let name = |revision: &Option<gradatim_core::id::RevisionId>| {
+        revision
+            .as_ref()
+            .map_or_else(|| "–".to_owned(), |it| clean(it.as_str()).into_owned())
+    };
+    let summary = &published.summary;
+    match summary.stable == summary.latest {
+        true => name(&summary.stable),
+        false => format!("{} → {}", name(&summary.stable), name(&summary.latest)),
+    }
+}
+
+/// The new version's weight, and what is seen of it where that differs.
+pub(super) fn weight(published: &Published) -> String {
+    let summary = &published.summary;
+    if summary.stable == summary.latest {
+        return "–".to_owned();
+    }
+    let share = |parts: u32| percent(f64::from(parts) / f64::from(summary.total.max(1)));
+    match summary.weight_seen {
+        Some(seen) if seen != summary.weight => {
+            format!("{} (seen {})", share(summary.weight), share(seen))
+        }
+        _ => share(summary.weight),
+    }
+}
+
+/// The step as a person counts it.
+pub(super) fn step(published: &Published) -> String {
+    let summary = &published.summary;
+    let under_way = published.phase != Phase::Healthy && !is_at_rest(published);
+    match under_way && summary.steps > 0 {
+        true => format!(
+            "{}/{}",
+            summary.step.saturating_add(1).min(summary.steps),
+            summary.steps
+        ),
+        false => "–".to_owned(),
+    }
+}
+
+/// What it waits for, and for how long at most.
+pub(super) fn why(seen: &Seen, now: Timestamp) -> String {
+    let published = &seen.published;
+    let reason = &published.waiting.reason;
+    let mut why = clean(&reason.to_string()).into_owned();
+    match (reason, published.waiting.until) {
+        (Reason::Pause, None) => {
+            why = format!(
+                "pause without end: gradatim promote {}",
+                clean(published.rollout.as_str())
+            );
+        }
+        (_, Some(until)) if until > now => {
+            why.push_str(&format!(", {} left", clock(until.since(now))));
+        }
+        (Reason::Pause, Some(_)) | (_, None) => {}
+        (_, Some(until)) => why.push_str(&format!(", overdue for {}", clock(now.since(until)))),
+    }
+    if !seen.driven && !is_at_rest(published) {
+        why.insert_str(0, "no driver is alive; ");
+    }
+    why
+}

@@ -1,0 +1,185 @@
+//! `gradatim watch`: rollouts in a file store as they go on.
+
+use std::io::{self, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use gradatim_core::decision::Phase;
+use gradatim_core::go_duration;
+use gradatim_core::time::Timestamp;
+use gradatim_driver::store::{FileStore, Published};
+
+use super::failure::Failure;
+use super::store::{self, Seen, StoreArgument};
+use super::text::{clean, wrap};
+use super::{Exit, Io, Output};
+
+/// How often the store is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often the times that are shown change.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Follow rollouts in a file store
+///
+/// One that is named is followed until it is at rest: exit code 0 when it is Healthy, 1 when it was
+/// taken back. Without a name all of them are followed until you stop it. On a terminal the screen
+/// is drawn anew; otherwise each change is a line.
+#[derive(Debug, clap::Args)]
+pub(super) struct Watch {
+    /// Follow this rollout until it is at rest
+    #[arg(value_name = "ROLLOUT")]
+    name: Option<String>,
+    #[command(flatten)]
+    store: StoreArgument,
+    /// Stop after this time; a rollout that is not at rest by then is undecided
+    #[arg(long, value_name = "TIME", value_parser = go_duration::parse_non_negative)]
+    timeout: Option<Duration>,
+    /// Write each change as a JSON object on a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Watch {
+    pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let store = self.store.open()?;
+        let mut shown = Shown::new(self.json, io.out.look().redraw);
+        let began = Instant::now();
+        loop {
+            let all = store::seen(&store, self.name.as_deref())?;
+            shown.show(&all, &mut io.out)?;
+            if io.out.is_closed() {
+                return Ok(Exit::Good);
+            }
+            if let Some(exit) = self.ended(&all) {
+                return Ok(exit);
+            }
+            if self
+                .timeout
+                .is_some_and(|timeout| began.elapsed() >= timeout)
+            {
+                return self.timed_out(&store, io);
+            }
+            sleep(LOOK);
+        }
+    }
+
+    /// How the one that is followed has ended.
+    fn ended(&self, all: &[Seen]) -> Option<Exit> {
+        self.name.as_ref()?;
+        let published = &all.first()?.published;
+        store::is_at_rest(published).then_some(match published.phase {
+            Phase::Healthy => Exit::Good,
+            _ => Exit::Bad,
+        })
+    }
+
+    fn timed_out(&self, store: &FileStore, io: &mut Io<'_>) -> Result<Exit, Failure> {
+        let Some(name) = &self.name else {
+            return Ok(Exit::Good);
+        };
+        let driven = store::one(&store.rollout(name.as_str()))?.is_some_and(|seen| seen.driven);
+        let dead = if driven {
+            ""
+        } else {
+            ", and no driver is alive"
+        };
+        writeln!(io.err, "{} is not at rest yet{dead}", clean(name))?;
+        Ok(Exit::Undecided)
+    }
+}
+
+/// What is on the screen, or was written last.
+struct Shown {
+    json: bool,
+    redraw: bool,
+    last: Vec<Seen>,
+    /// How many lines are to be drawn anew.
+    lines: usize,
+    drawn: Option<Instant>,
+}
+
+impl Shown {
+    fn new(json: bool, redraw: bool) -> Self {
+        Self {
+            json,
+            redraw: redraw && !json,
+            last: Vec::new(),
+            lines: 0,
+            drawn: None,
+        }
+    }
+
+    fn show(&mut self, all: &[Seen], out: &mut Output<'_>) -> io::Result<()> {
+        let now = store::now();
+        let stale = self.drawn.is_none_or(|drawn| drawn.elapsed() >= TICK);
+        if self.redraw && (stale || self.last != all) {
+            self.draw(all, now, out)?;
+        }
+        if !self.redraw {
+            for seen in all {
+                if !self.last.iter().any(|known| said(known) == said(seen)) {
+                    self.line(seen, now, out)?;
+                }
+            }
+        }
+        self.last = all.to_vec();
+        out.flush()
+    }
+
+    /// Draws everything where it stood before.
+    fn draw(&mut self, all: &[Seen], now: Timestamp, out: &mut Output<'_>) -> io::Result<()> {
+        let look = out.look();
+        let mut lines = match all.is_empty() {
+            true => vec!["No rollout has been decided on yet.".to_owned()],
+            false => store::table(all, now).drawn(look),
+        };
+        let room = look.height.saturating_sub(2).max(2);
+        if lines.len() > room {
+            let hidden = lines.len() - room + 1;
+            lines.truncate(room - 1);
+            lines.push(format!("  … {hidden} more lines"));
+        }
+        if self.lines > 0 {
+            write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        }
+        for line in &lines {
+            writeln!(out, "{line}")?;
+        }
+        (self.lines, self.drawn) = (lines.len(), Some(Instant::now()));
+        Ok(())
+    }
+
+    fn line(&self, seen: &Seen, now: Timestamp, out: &mut Output<'_>) -> io::Result<()> {
+        if self.json {
+            let text = serde_json::to_string(seen)?;
+            return writeln!(out, "{text}");
+        }
+        let look = out.look();
+        let published = &seen.published;
+        let head = format!(
+            "{}  {}  {}",
+            published.since,
+            clean(published.rollout.as_str()),
+            look.paint(store::tone(published.phase), published.phase.to_string()),
+        );
+        let step = match store::step(published).as_str() {
+            "–" => String::new(),
+            step => format!("  step {step}"),
+        };
+        let weight = match store::weight(published).as_str() {
+            "–" => String::new(),
+            weight => format!("  {weight}"),
+        };
+        writeln!(out, "{head}{step}{weight}")?;
+        let why = store::why(seen, now);
+        for line in wrap(&why, look.width.saturating_sub(4)) {
+            writeln!(out, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What makes a line of its own.
+fn said(seen: &Seen) -> (bool, &Published) {
+    (seen.driven, &seen.published)
+}
