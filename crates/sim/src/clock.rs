@@ -15,7 +15,7 @@ use gradatim_driver::clock::Clock;
 /// The simulation's clock; clones share its time.
 ///
 /// Give it to a router or provider of your own that lets time pass. A driver's clock may be ahead
-/// of the world's: see [`Event::ClockJumps`](crate::Event::ClockJumps).
+/// of the world's: see [`Happening::ClockJumps`](crate::Happening::ClockJumps).
 #[derive(Clone, Debug)]
 pub struct SimClock {
     timers: Arc<Timers>,
