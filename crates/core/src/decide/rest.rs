@@ -70,7 +70,7 @@ impl Turn<'_> {
         } else {
             self.wanted_share(&latest) == 0
                 && self.share_seen(&latest) == Some(0)
-                && self.route_is_seen()
+                && self.steady_since(&latest).is_some()
         };
         if !returned {
             return self.wait_for_route(self.wanted_share(&latest));
