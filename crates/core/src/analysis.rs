@@ -16,7 +16,7 @@ mod plan;
 mod state;
 mod verdict;
 
-pub use self::machine::{Frame, Turned, start, turn};
+pub use self::machine::{Frame, Turned, fill, start, turn};
 pub use self::plan::{LateArg, MetricPlan, NoVerdict, RunPlan};
 pub use self::state::{AnalysisPhase, MetricState, RunState};
 pub use self::verdict::{Verdict, judge};

@@ -15,6 +15,7 @@ use gradatim_core::time::Timestamp;
 
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
+use crate::evidence::{self, Evidence};
 use crate::measure::ask_provider;
 
 /// An analysis that is measured to its end, without a rollout around it.
@@ -146,6 +147,27 @@ impl AnalysisRun {
             let turned = self.turn(self.now());
             self.started = Some(turned.state);
         }
+    }
+
+    /// Lines that say why its metrics failed; those that cannot be read are left out.
+    pub async fn evidence(&self) -> Vec<Evidence> {
+        let mut found = Vec::new();
+        for (plan, state) in self.plan.metrics.iter().zip(&self.state().metrics) {
+            if state.failed == 0 {
+                continue;
+            }
+            let Some((name, part)) = plan.evidence.as_ref().and_then(evidence::provider_of) else {
+                continue;
+            };
+            let Some(provider) = self.providers.get(name) else {
+                continue;
+            };
+            let at = state.measured_at.unwrap_or(self.now());
+            let clock = self.clock.as_ref();
+            let read = evidence::read(clock, self.limit, provider.as_ref(), plan, part, at);
+            found.extend(read.await.filter(|evidence| !evidence.lines.is_empty()));
+        }
+        found
     }
 
     /// Ends what runs on the other side.

@@ -91,6 +91,7 @@ mod analysis_run;
 mod changes;
 mod driver;
 mod events;
+mod evidence;
 mod follow;
 mod keep;
 mod measure;
@@ -106,6 +107,7 @@ mod witness;
 
 pub use self::analysis_run::AnalysisRun;
 pub use self::driver::{Driver, DriverBuilder, StartError};
+pub use self::evidence::Evidence;
 pub use self::orders::{OrderError, OrderTicket};
 pub use self::ports::Ports;
 pub use self::release::{Ended, Outcome, Release, Status};

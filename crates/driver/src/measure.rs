@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::FuturesUnordered;
-use gradatim_core::analysis::MetricPlan;
+use gradatim_core::analysis::{MetricPlan, RunPlan};
 use gradatim_core::fault::{Fault, FaultKind, Retry};
 use gradatim_core::id::cut;
 use gradatim_core::measurement::{Ask, Measurement, MeasurementId, Outcome};
@@ -227,13 +227,17 @@ async fn terminate(
 
 /// Every metric of a plan, gates included.
 pub(crate) fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
+    let runs = runs(plan).flat_map(|run| &run.metrics);
+    runs.chain(plan.gates.iter().map(|gate| &gate.metric))
+}
+
+/// Every analysis of a plan.
+pub(crate) fn runs(plan: &Plan) -> impl Iterator<Item = &RunPlan> {
     let background = plan.background.iter().map(|background| &background.run);
-    let steps = plan.steps.iter().filter_map(|step| match &step.kind {
+    background.chain(plan.steps.iter().filter_map(|step| match &step.kind {
         StepKind::Analysis(run) => Some(run),
         _ => None,
-    });
-    let runs = background.chain(steps).flat_map(|run| &run.metrics);
-    runs.chain(plan.gates.iter().map(|gate| &gate.metric))
+    }))
 }
 
 /// What a state knows to be running on the other side.

@@ -12,6 +12,7 @@ use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use crate::evidence::Evidence;
 use crate::orders::OrderError;
 use crate::turn::Turn;
 
@@ -27,6 +28,8 @@ pub struct Status {
     pub now: Timestamp,
     /// What it decided: phase, message, what it waits for, weights.
     pub decision: Arc<Decision>,
+    /// Lines that say why measurements failed, the newest last.
+    pub evidence: Arc<[Evidence]>,
     /// Why it is no longer driven here; none while it is.
     pub ended: Option<Ended>,
 }
@@ -38,6 +41,7 @@ impl Status {
             plan: Arc::clone(&turn.plan),
             now: turn.now,
             decision: Arc::clone(&turn.decision),
+            evidence: Arc::clone(&turn.evidence),
             ended: None,
         }
     }

@@ -16,6 +16,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::deadline::within;
 use crate::events::Telling;
+use crate::evidence::Gathering;
 use crate::keep::Keeper;
 use crate::measure::Measurements;
 use crate::observe::Eyes;
@@ -45,6 +46,7 @@ pub struct Round {
     desk: Desk,
     measurements: Measurements,
     telling: Telling,
+    gathering: Gathering,
 }
 
 impl Round {
@@ -62,6 +64,7 @@ impl Round {
             desk: Desk::default(),
             measurements: Measurements::default(),
             telling: Telling::default(),
+            gathering: Gathering::default(),
         }
     }
 
@@ -133,13 +136,14 @@ impl Round {
         async move { beat(&ports, &holder).await }
     }
 
-    /// Lets measurements and notifications go on, and resolves when one has ended: then it is
+    /// Lets measurements, their evidence and notifications go on, and resolves when one has ended: then it is
     /// time for a turn. Never resolves when none is under way.
     pub async fn ready(&mut self) {
         let measured = self.measurements.ready(&self.ports);
         let told = self.telling.ready(&self.ports);
-        pin_mut!(measured, told);
-        match select(measured, told).await {
+        let gathered = self.gathering.ready();
+        pin_mut!(measured, told, gathered);
+        match select(measured, select(told, gathered)).await {
             Either::Left(_) | Either::Right(_) => {}
         }
     }
@@ -177,7 +181,7 @@ impl Round {
         self.perform(&decision, &owner, &observation, is_saved)
             .await?;
         if is_saved {
-            self.follow(&decision).await;
+            self.follow(&decision, &observation).await;
         }
         self.wake = decision.wake;
         let due = self.due(&decision, now);
@@ -192,6 +196,7 @@ impl Round {
             now,
             decision,
             persisted,
+            evidence: self.gathering.found(),
             late,
             took: self.ports.clock.now().since(began),
         })
@@ -238,10 +243,11 @@ impl Round {
     }
 
     /// What may happen only once the decision is saved, after its actions are out.
-    async fn follow(&mut self, decision: &Decision) {
+    async fn follow(&mut self, decision: &Decision, seen: &Observation) {
         let (ports, state) = (&self.ports, self.keeper.state());
         self.measurements
             .follow(&decision.wanted, state, ports, &self.plan);
+        self.gathering.follow(seen, state, ports, &self.plan);
         self.telling.follow(&self.id, &decision.events, ports);
         let mailbox = self.desk.answer(&decision.acknowledged);
         self.keeper.take_out(&mailbox).await;

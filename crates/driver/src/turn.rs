@@ -11,6 +11,8 @@ use gradatim_core::port::PortError;
 use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
 
+use crate::evidence::Evidence;
+
 /// What became of a decision's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Persisted {
@@ -38,6 +40,8 @@ pub struct Turn {
     pub decision: Arc<Decision>,
     /// Whether the decision is saved.
     pub persisted: Persisted,
+    /// Lines that say why measurements failed, the newest last; no decision reads them.
+    pub evidence: Arc<[Evidence]>,
     /// How much later than the previous decision asked for this round came; zero when it came
     /// before, because something had happened.
     pub late: Duration,

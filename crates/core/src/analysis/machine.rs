@@ -300,8 +300,9 @@ impl Wanted<'_> {
     }
 }
 
-/// A query with the arguments put in that are known only now.
-fn fill(query: &serde_json::Value, args: &BTreeMap<String, String>) -> serde_json::Value {
+/// A query with the arguments put in that are known only now; see
+/// [`RunPlan::late_args`](super::RunPlan::late_args).
+pub fn fill(query: &serde_json::Value, args: &BTreeMap<String, String>) -> serde_json::Value {
     use serde_json::Value;
     match query {
         _ if args.is_empty() => query.clone(),

@@ -129,3 +129,40 @@ async fn on_recorded_data_nothing_is_waited_for() {
         Some(past + Duration::from_secs(999 * 30))
     );
 }
+
+/// Always fails, and knows why.
+struct Lines;
+
+#[async_trait]
+impl MetricProvider for Lines {
+    async fn measure(&self, _: &Ask) -> Result<Outcome, PortError> {
+        Ok(Outcome::number(0.5))
+    }
+
+    async fn evidence(
+        &self,
+        query: &Value,
+        _: Timestamp,
+        window: Duration,
+        most: usize,
+    ) -> Result<Vec<String>, PortError> {
+        Ok(vec![format!("{query} over {window:?}, at most {most}")])
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_failed_says_what_the_lines_say() {
+    let mut plan = plan(3);
+    let metric = &mut plan.metrics[0];
+    metric.provider = "lines".to_owned();
+    metric.evidence = Some(serde_json::json!({"lines": "why"}));
+    metric.window = Duration::from_secs(30);
+    *metric = metric.clone().sealed();
+    let mut run = AnalysisRun::new(plan).provider("lines", Arc::new(Lines));
+    while !run.state().phase.is_final() {
+        run.step().await;
+    }
+    let evidence = run.evidence().await;
+    assert_eq!(evidence[0].metric.as_str(), "success-rate");
+    assert_eq!(evidence[0].lines, ["\"why\" over 30s, at most 5"]);
+}

@@ -33,6 +33,7 @@ use self::bell::Bell;
 use self::disk::{Area, Disk};
 pub use self::rollout::FileRollout;
 use crate::clock::wall;
+use crate::evidence::Evidence;
 use crate::turn::Turn;
 use crate::witness::Witness;
 
@@ -76,6 +77,19 @@ pub struct Published {
     pub waiting: Waiting,
     /// Versions, step and weights.
     pub summary: Summary,
+    /// Lines that say why measurements failed, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+impl Published {
+    /// Whether another one says the same of where the rollout stands.
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.phase == other.phase
+            && self.message == other.message
+            && self.waiting == other.waiting
+            && self.summary == other.summary
+    }
 }
 
 impl FileStore {
@@ -160,6 +174,7 @@ impl FileStore {
         &self,
         id: &RolloutId,
         decision: &Decision,
+        evidence: &[Evidence],
         now: Timestamp,
     ) -> Result<(), PortError> {
         let mut all = self
@@ -174,17 +189,17 @@ impl FileStore {
             message: decision.message.clone(),
             waiting: decision.waiting.clone(),
             summary: decision.summary.clone(),
+            evidence: evidence.to_vec(),
         };
         let known = match all.get(id) {
             Some(known) => Some(known.clone()),
             None => self.published(id)?,
         };
-        let since = known.as_ref().map_or(now, |known| known.since);
-        let unchanged = Published {
-            since,
-            ..fresh.clone()
-        };
-        if known.as_ref() != Some(&unchanged) {
+        // Lines that are read later say nothing new of where it stands.
+        let same = known.as_ref().filter(|known| known.says_the_same(&fresh));
+        let since = same.map_or(now, |known| known.since);
+        let fresh = Published { since, ..fresh };
+        if known.as_ref() != Some(&fresh) {
             self.shared.disk.note(Area::Status, id.as_str(), &fresh)?;
             all.insert(id.clone(), fresh);
         } else if let Some(known) = known {
@@ -201,7 +216,7 @@ impl FileStore {
 /// Publishes every decision that says something new, for `gradatim status`.
 impl Witness for FileStore {
     fn turned(&self, rollout: &RolloutId, turn: &Turn) {
-        if let Err(error) = self.publish(rollout, &turn.decision, turn.now) {
+        if let Err(error) = self.publish(rollout, &turn.decision, &turn.evidence, turn.now) {
             warn!(%error, %rollout, "the status could not be published");
         }
     }

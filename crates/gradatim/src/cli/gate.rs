@@ -83,7 +83,8 @@ impl Gate {
             board.measured(&run, io)?;
         }
         run.stop().await;
-        board.end(&run, io)?;
+        let evidence = run.evidence().await;
+        board.end(&run, &evidence, io)?;
         io.out.flush()?;
         Ok(exit(run.state()))
     }

@@ -9,7 +9,7 @@ use gradatim_core::id::MetricName;
 use gradatim_core::measurement::{Measurement, Outcome, Reading};
 use gradatim_core::number::Number;
 use gradatim_core::time::Timestamp;
-use gradatim_driver::AnalysisRun;
+use gradatim_driver::{AnalysisRun, Evidence};
 use serde_json::json;
 
 use super::super::look::Tone;
@@ -113,7 +113,12 @@ impl Board {
     }
 
     /// The table as it ended, and the verdict.
-    pub(super) fn end(&mut self, run: &AnalysisRun, io: &mut Io<'_>) -> io::Result<()> {
+    pub(super) fn end(
+        &mut self,
+        run: &AnalysisRun,
+        evidence: &[Evidence],
+        io: &mut Io<'_>,
+    ) -> io::Result<()> {
         self.clear(io)?;
         let state = run.state();
         let took = self.latest.since(state.started_at);
@@ -121,11 +126,18 @@ impl Board {
             let verdict = json!({
                 "verdict": state.phase,
                 "message": state.message,
+                "evidence": evidence,
                 "seconds": took.as_secs_f64(),
             });
             return writeln!(io.out, "{verdict}");
         }
         self.table(run, &mut io.out)?;
+        for evidence in evidence {
+            for line in &evidence.lines {
+                let line = format!("{}: {}", evidence.metric, text::clean(line));
+                writeln!(io.out, "  {}", io.out.look().paint(Tone::Faint, line))?;
+            }
+        }
         let (tone, word) = verdict(state.phase);
         let look = io.out.look();
         let took = text_of(took);
