@@ -200,7 +200,10 @@ fn step(world: &mut World) -> Decision {
 }
 
 /// How many seeds are tried: more than by default where somebody asks for it.
-#[expect(clippy::disallowed_methods, reason = "a test may be told how much to try")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test may be told how much to try"
+)]
 fn seeds() -> u64 {
     let asked = std::env::var("GRADATIM_CASES").ok();
     asked.and_then(|cases| cases.parse().ok()).unwrap_or(25)
