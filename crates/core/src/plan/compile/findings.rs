@@ -4,8 +4,8 @@ use crate::plan::{CompileError, CompileErrors, Warning};
 use crate::spec::{FieldPath, ObjectRef};
 
 /// How much one compilation may do, in bytes filled in and things looked at. A rollout of a
-/// hundred steps with ten metrics each takes a hundredth of it.
-const ALLOWANCE: usize = 50_000_000;
+/// hundred steps with ten metrics each takes a tenth of it.
+const ALLOWANCE: usize = 20_000_000;
 /// More than this helps nobody.
 const MOST: usize = 1_000;
 

@@ -4,6 +4,9 @@ use crate::plan::{CanaryScale, Plan, Step, StepKind};
 use crate::registry::RouterFrame;
 use crate::spec::StepSpec;
 
+/// The most steps that one rollout has; what looks at each of them from each other one stays fast.
+const STEPS: usize = 1_000;
+
 /// What the steps of a canary stand in.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
@@ -23,6 +26,11 @@ pub(super) fn steps(
     plan: &Plan,
     found: &mut Findings,
 ) -> Vec<Step> {
+    if specs.len() > STEPS {
+        let finding = site.says(format!("more than {STEPS} steps"));
+        found.error(finding.value(specs.len()));
+    }
+    let specs = specs.get(..STEPS).unwrap_or(specs);
     let mut steps = Vec::with_capacity(specs.len());
     for (at, spec) in specs.iter().enumerate() {
         let site = site.index(at);
