@@ -292,3 +292,6 @@ pub enum UnreadableState {
     #[error("the saved state cannot be read: {0}")]
     Malformed(String),
 }
+
+#[cfg(test)]
+mod tests;
