@@ -32,10 +32,13 @@ impl Turn<'_> {
         if fresh.is_some() {
             self.notice_shares();
         }
-        if !self.route_is_shown()
+        let lowers = self.lowers();
+        // What cannot be read is not written, unless that takes the traffic back.
+        let blind = self.router_fault().is_some() && !lowers;
+        if !blind
+            && !self.route_is_shown()
             && let Some(route) = self.state.route.clone()
         {
-            let lowers = self.lowers();
             self.actions.push(Action::Route { route, lowers });
         }
     }
@@ -54,8 +57,8 @@ impl Turn<'_> {
         Stamped::new(value, stamp)
     }
 
-    /// Whether a route gives the version on trial no more than it is seen to have, or was when
-    /// it could be seen.
+    /// Whether a route takes something from a version on trial and gives it nothing, by what is
+    /// seen, or was when it could be seen.
     fn lowers(&self) -> bool {
         let Some(route) = &self.state.route else {
             return false;
@@ -64,9 +67,19 @@ impl Turn<'_> {
         let mut trials = route.bind.value.values().filter(trial).peekable();
         let on_trial = self.is_back() || trials.peek().is_some();
         on_trial
+            && self.takes_something(route)
             && trials.all(|id| route.share(id) <= self.share_known(id))
             && (self.is_back() || self.binds_nothing_new(route))
             && self.tries_nothing_new(route)
+    }
+
+    /// What is still on its way may have reached somebody, so that it counts as had.
+    fn takes_something(&self, route: &Route) -> bool {
+        let mut known = self.state.shares.iter();
+        known.any(|(id, known)| {
+            let less = known.since.is_none() || route.share(id) < self.share_known(id);
+            !self.is_stable(id) && less
+        })
     }
 
     fn binds_nothing_new(&self, route: &Route) -> bool {
