@@ -299,7 +299,8 @@ fn a_broken_version_does_little_harm_whatever_else_breaks() {
             "{mishap:?}: {}",
             story(&report)
         );
-        let failed = report.users.failed / report.users.requests;
-        assert!(failed < 0.02, "{mishap:?}: {failed}");
+        // A tenth of 100 requests a second, for the 80 s until the third bad measurement.
+        let failed = report.users.failed;
+        assert!(failed < 900.0, "{mishap:?}: {failed}");
     }
 }

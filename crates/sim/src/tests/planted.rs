@@ -194,7 +194,7 @@ fn s4_a_raise_without_a_measurement_after_an_outage() {
     let mut steps = steps();
     steps.insert(0, StepSpec::set_canary_scale(CanaryScale::Replicas(10)));
     let release = Simulation::new(plan(steps)).wants("v2").until(secs(600));
-    let away = release.at(secs(100), Happening::Crash(secs(200)));
+    let away = release.at(secs(100), Happening::Freeze(secs(200)));
     caught(Invariant::S4, away.policy(Arc::new(Hasty)));
 }
 
