@@ -64,8 +64,9 @@ impl Record {
     /// What is written down after the next things had happened already.
     fn fact_at(&mut self, at: Duration, what: What) {
         if self.begun {
-            let later = self.facts.iter().rev().take_while(|fact| fact.at > at);
-            let place = self.facts.len() - later.count();
+            let follows =
+                |fact: &&Fact| fact.at > at || (fact.at == at && is_led_to(&fact.what, &what));
+            let place = self.facts.len() - self.facts.iter().rev().take_while(follows).count();
             self.facts.insert(place, Fact { at, what });
         }
     }
@@ -224,7 +225,7 @@ impl Record {
             .is_some_and(|(of, _)| *of == summary.latest);
         let same_weight = self.seen.as_ref().is_some_and(|(_, seen)| *seen == weight);
         self.seen = Some((summary.latest.clone(), weight));
-        if (same_version && !same_weight) || (!same_version && weight > 0) {
+        if !same_weight && (same_version || weight > 0) {
             let total = summary.total;
             self.fact(world, What::Seen { weight, total });
         }
@@ -324,5 +325,13 @@ impl Record {
             faults: world.faults.met().clone(),
             intervals: crate::report::Intervals::of(world),
         }
+    }
+}
+
+/// Whether pods are what they are because of a write.
+fn is_led_to(fact: &What, write: &What) -> bool {
+    match (fact, write) {
+        (What::Pods { revision: of, .. }, What::Scale { revision, .. }) => of == revision,
+        _ => false,
     }
 }

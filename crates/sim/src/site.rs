@@ -112,7 +112,9 @@ impl Site {
         let mishap = self.meet(&call);
         let shown = match mishap {
             None => None,
-            Some(Mishap::Error(kind) | Mishap::LateError(kind)) => return Err(broken(kind)),
+            Some(Mishap::Error(kind) | Mishap::LateError(kind)) => {
+                return Err(self.broken(port, kind));
+            }
             Some(Mishap::Hang | Mishap::LateHang) => return pending().await,
             Some(Mishap::Crash(back) | Mishap::LateCrash(back)) => return self.die(back).await,
             Some(Mishap::Freeze(span)) => {
@@ -135,7 +137,7 @@ impl Site {
         match way {
             Way::Never(end) => {
                 self.note(kind, Err(end.kind()), fault);
-                return self.end(end).await;
+                return self.end(port, end).await;
             }
             Way::Lost => {
                 self.note(kind, Ok(false), fault);
@@ -156,7 +158,7 @@ impl Site {
             fault,
         );
         match way {
-            Way::Late(end) if done.is_ok() => self.end(end).await,
+            Way::Late(end) if done.is_ok() => self.end(port, end).await,
             _ => done.map(|_| ()),
         }
     }
@@ -189,9 +191,24 @@ impl Site {
         (way, fault)
     }
 
-    async fn end(&self, end: End) -> Result<(), PortError> {
+    fn broken(&self, port: Port<'_>, kind: FaultKind) -> PortError {
+        let who = match port {
+            Port::Workload => "the workload".to_owned(),
+            Port::Router(place) => {
+                let world = self.shared.world();
+                let name = world.routers.get(place).map(|router| router.name.as_str());
+                format!("router {}", name.unwrap_or_default())
+            }
+            Port::Metric(name) => format!("the provider of {name}"),
+            Port::Store => "the store".to_owned(),
+            Port::Notifier => "the notifier".to_owned(),
+        };
+        broken(&who, kind)
+    }
+
+    async fn end(&self, port: Port<'_>, end: End) -> Result<(), PortError> {
         match end {
-            End::Error(kind) => Err(broken(kind)),
+            End::Error(kind) => Err(self.broken(port, kind)),
             End::Silence => pending().await,
         }
     }
@@ -229,7 +246,7 @@ impl Site {
         match way {
             Way::Never(end) => {
                 self.note(kind, Err(end.kind()), fault);
-                return self.end(end).await;
+                return self.end(port, end).await;
             }
             Way::Lost => {
                 self.note(kind, Ok(false), fault);
@@ -247,7 +264,7 @@ impl Site {
             fault,
         );
         match way {
-            Way::Late(end) if done.is_ok() => self.end(end).await,
+            Way::Late(end) if done.is_ok() => self.end(port, end).await,
             _ => done.map(|_| ()),
         }
     }
@@ -268,17 +285,17 @@ impl Site {
     }
 }
 
-fn broken(kind: FaultKind) -> PortError {
+fn broken(who: &str, kind: FaultKind) -> PortError {
     let text = match kind {
-        FaultKind::Timeout => "it took too long",
-        FaultKind::Unreachable => "it cannot be reached",
-        FaultKind::Overloaded => "it is overloaded",
-        FaultKind::NotFound => "the object is not there",
-        FaultKind::Forbidden => "it is not allowed",
-        FaultKind::Conflict => "somebody else has written in between",
-        FaultKind::Invalid => "the request is wrong",
-        FaultKind::Malformed => "the answer makes no sense",
-        _ => "it failed",
+        FaultKind::Timeout => "took too long",
+        FaultKind::Unreachable => "cannot be reached",
+        FaultKind::Overloaded => "is overloaded",
+        FaultKind::NotFound => "does not know the object",
+        FaultKind::Forbidden => "does not allow it",
+        FaultKind::Conflict => "was written by somebody else in between",
+        FaultKind::Invalid => "calls the request wrong",
+        FaultKind::Malformed => "answers nonsense",
+        _ => "failed",
     };
-    PortError::new(kind, format!("simulated: {text}"))
+    PortError::new(kind, format!("{who} {text} (simulated)"))
 }

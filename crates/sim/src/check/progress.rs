@@ -14,7 +14,7 @@ use gradatim_driver::Turn;
 use super::reading::{Height, Way, heights, way};
 use super::shadow::{Attempt, Shadow, routes, workload};
 use super::{Invariant, Scene, Tell};
-use crate::world::WriteKind;
+use crate::world::{Write, WriteKind};
 
 /// S4: the canary rises to a new height only by a step that is reached, and with fresh
 /// measurements.
@@ -42,7 +42,17 @@ pub(super) fn s4(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             format!("{id} rises towards {weight} although {missing}"),
         );
     }
-    if let Some(metric) = unmeasured(shadow, turn, &attempt) {
+    // A round that died before it was over has written earlier than this one.
+    let rises = |write: &&Write| match &write.kind {
+        WriteKind::Route { route, .. } => route.share(&attempt.revision) > attempt.highest,
+        _ => false,
+    };
+    let at = scene
+        .writes
+        .iter()
+        .find(rises)
+        .map_or(turn.now, |write| write.at);
+    if let Some(metric) = unmeasured(shadow, turn, &attempt, at) {
         let id = &attempt.revision;
         tell(
             Invariant::S4,
@@ -200,7 +210,7 @@ fn closed(plan: &Plan, attempt: &Attempt, raise: usize) -> Vec<String> {
 }
 
 /// A background metric that an outage of ours has made stale.
-fn unmeasured(shadow: &Shadow, turn: &Turn, attempt: &Attempt) -> Option<String> {
+fn unmeasured(shadow: &Shadow, turn: &Turn, attempt: &Attempt, at: Timestamp) -> Option<String> {
     let before = shadow.before.as_ref()?.now;
     let run = &turn.plan.background.as_ref()?.run;
     let stale = run.metrics.iter().find(|metric| {
@@ -208,7 +218,7 @@ fn unmeasured(shadow: &Shadow, turn: &Turn, attempt: &Attempt) -> Option<String>
             .verdicts
             .get(&(RunKey::Background, metric.name.clone()));
         let newest = verdicts.and_then(|verdicts| verdicts.newest);
-        let over = |interval: Duration| turn.now.since(before) > interval + Duration::from_secs(10);
+        let over = |interval: Duration| at.since(before) > interval + Duration::from_secs(10);
         let count = verdicts.map_or(0, |verdicts| verdicts.passed + verdicts.failed);
         let runs = metric.count.is_none_or(|most| count < most);
         runs && metric.interval.is_some_and(over) && newest.is_some_and(|at| at <= before)
@@ -287,8 +297,16 @@ fn begin(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, attempt: &Attempt, tel
     let since = at - turn.plan.drain_delay + Duration::from_millis(1);
     for other in scene.world.revisions().iter().map(|revision| revision.id()) {
         // What it gets at this moment it gets by this very write.
-        let share = scene.world.largest_share_between(other.as_str(), since, at);
-        if share > 0.0 && Some(other) != stable {
+        // What its own header routes and mirrors sent it belongs to this attempt.
+        let until = if other == id {
+            at.min(attempt.began)
+        } else {
+            at
+        };
+        let share = scene
+            .world
+            .largest_share_between(other.as_str(), since, until);
+        if until > since && share > 0.0 && Some(other) != stable {
             tell(
                 Invariant::S5,
                 format!("{id} gets traffic before {other} was drained of its own"),
