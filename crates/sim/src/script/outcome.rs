@@ -38,7 +38,8 @@ fn miss(expect: &Expect, report: &Report) -> Option<String> {
         Outcome::RolledBack { .. } => Some(Phase::Degraded),
         Outcome::Promoted { .. } => Some(Phase::Healthy),
     };
-    let in_time = |by: Option<Duration>| by.is_none_or(|by| report.took <= by);
+    let ended = super::transcript::ended_at(report);
+    let in_time = |by: Option<Duration>| by.is_none_or(|by| ended <= by);
     let (holds, wanted) = match expect.what {
         Expected::Promoted => (outcome.is_promoted() && in_time(expect.by), "promoted"),
         Expected::RolledBack => (

@@ -210,6 +210,7 @@ fn told(line: &Line, word: &str) -> Option<Told> {
     };
     let (tokens, window) = line.timed()?;
     let text = written(&tokens);
+    let text = text.strip_prefix("metric ").unwrap_or(&text).to_owned();
     Some(Told { word, text, window })
 }
 

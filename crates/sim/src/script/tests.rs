@@ -1,2 +1,4 @@
+mod built;
 mod read;
 mod refused;
+mod told;

@@ -101,6 +101,11 @@ pub(super) fn came(report: &Report) -> String {
     ending::verdict(report)
 }
 
+/// When it ended for its users.
+pub(super) fn ended_at(report: &Report) -> Duration {
+    ending::ended_at(report)
+}
+
 /// What is so from the start to the end.
 fn opening(scenario: &Scenario) -> Vec<String> {
     let always = scenario

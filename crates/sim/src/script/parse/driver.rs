@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::script::line::{Line, Taken};
-use crate::script::scenario::{DriverLine, Scenario};
+use crate::script::scenario::{DriverLine, Scenario, Told, Window};
 
 pub(super) fn driver(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
     let happening = match line.one_of(&["crashes", "stands"])? {
@@ -68,6 +68,17 @@ pub(super) fn second(line: &mut Line, scenario: &mut Scenario) -> Taken<()> {
     line.words(&["driver", "at"])?;
     let at = line.time()?;
     let takes_over = line.eat_all(&["takes", "over"]);
+    let second = scenario.drivers.iter();
+    let second = second
+        .filter(|line| matches!(line, DriverLine::Second { .. }))
+        .count()
+        + 1;
+    let takes_over_too = if takes_over { " and takes over" } else { "" };
+    scenario.told.push(Told {
+        word: "driver",
+        text: format!("driver-{second} is started{takes_over_too}"),
+        window: Window { from: at, to: None },
+    });
     scenario.drivers.push(DriverLine::Second { at, takes_over });
     Ok(())
 }

@@ -325,7 +325,7 @@ fn what_happens_is_told_in_the_words_of_the_text() {
                 window(70, None)
             ),
             ("fault", "router fails 20 %", window(0, 120)),
-            ("metric", "metric x: values 1, NaN", window(10, None)),
+            ("metric", "x: values 1, NaN", window(10, None)),
             ("metric", "gate confirm: opens", window(180, None)),
             ("order", "promote full", window(180, None)),
             ("edit", "deploy v3", window(240, None)),

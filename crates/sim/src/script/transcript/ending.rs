@@ -1,13 +1,15 @@
 //! How it ended and what it cost.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use gradatim_core::decision::Phase;
+use gradatim_core::event::EventKind;
 use gradatim_core::id::RevisionId;
 
 use super::Tone;
 use super::value::{clock, count, span};
-use crate::fact::What;
+use crate::fact::{Fact, What};
 use crate::report::{Outcome, Report, VersionReport};
 
 /// How it ended, in one line.
@@ -27,12 +29,32 @@ pub(super) fn verdict(report: &Report) -> String {
         Outcome::RolledBack { why, .. } => {
             let why = cause(why);
             let why = why.trim_end_matches('.');
-            format!("rolled back at {}: {why}.", clock(report.took))
+            format!("rolled back at {}: {why}.", clock(ended_at(report)))
         }
         Outcome::Undecided { phase, why } => {
-            let phase = phase.map_or_else(String::new, |phase| format!("{phase}, "));
-            format!("still {phase}{why}, at {}, the end.", clock(report.lasted))
+            let phase = phase.map_or_else(|| "unknown".to_owned(), |phase| phase.to_string());
+            format!("still {phase} at {}, the end: {why}.", clock(report.lasted))
         }
+    }
+}
+
+/// When it ended for its users: a version that was taken back still has its pods for a while.
+pub(super) fn ended_at(report: &Report) -> Duration {
+    let aborted = |fact: &&Fact| {
+        let kind = EventKind::RolloutAborted;
+        matches!(&fact.what, What::Event { kind: told, .. } if *told == kind)
+    };
+    let abort = report.facts.iter().rfind(aborted).map(|fact| fact.at);
+    let Some(abort) = abort.filter(|_| report.outcome.is_rolled_back()) else {
+        return report.took;
+    };
+    let gone = |fact: &&Fact| fact.at >= abort && matches!(fact.what, What::Seen { weight: 0, .. });
+    let had_weight = |fact: &Fact| matches!(fact.what, What::Weight { weight: 1.., .. });
+    match report.facts.iter().rfind(gone) {
+        Some(fact) => fact.at,
+        // Without a router nothing is read of a weight: it is gone when its pods are.
+        None if report.facts.iter().any(had_weight) => report.took,
+        None => abort,
     }
 }
 
@@ -46,15 +68,21 @@ fn reverted(report: &Report, revision: &RevisionId) -> bool {
 
 /// Why it was aborted, without the words that say that it was.
 pub(super) fn cause(message: &str) -> String {
-    let (head, cause) = message.split_once(": ").unwrap_or((message, ""));
-    match (
-        head.starts_with("Rollout aborted update to revision"),
-        cause,
-    ) {
-        (true, "") => "an operator ordered it".to_owned(),
-        (true, cause) => cause.to_owned(),
-        (false, _) => message.to_owned(),
+    let Some(rest) = message.strip_prefix("Rollout aborted update to revision") else {
+        return message.to_owned();
+    };
+    match rest.split_once(": ") {
+        None => "an operator ordered it".to_owned(),
+        Some((_, cause)) => assessed(cause).unwrap_or_else(|| cause.to_owned()),
     }
+}
+
+/// `… Metric "x" assessed Failed due to failed (2) > failureLimit (1)` as `x: failed (2) > …`.
+pub(super) fn assessed(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("Metric \"")?;
+    let (metric, rest) = rest.split_once("\" assessed ")?;
+    let (_, why) = rest.split_once(" due to ")?;
+    Some(format!("{metric}: {why}"))
 }
 
 pub(super) fn tone(report: &Report) -> Tone {

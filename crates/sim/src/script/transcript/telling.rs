@@ -15,6 +15,7 @@ use gradatim_core::reason::Reason;
 
 use self::judged::Judged;
 use self::routed::Told;
+use super::ending::assessed;
 use super::value::{clock, percent, span};
 use super::{Line, Tone};
 use crate::fact::{Fact, What};
@@ -31,6 +32,7 @@ pub(super) fn tell(scenario: &Scenario, plan: &Plan, report: &Report) -> Vec<Lin
         weight: (0, Duration::ZERO),
         seen: 0,
         strayed: false,
+        changed_stable: false,
         promoted_at: None,
         reason: None,
         pods: BTreeMap::new(),
@@ -59,6 +61,8 @@ struct Teller<'a> {
     /// The weight that was seen last, and whether another one was wanted.
     seen: u32,
     strayed: bool,
+    /// Whether the version that is wanted has become stable.
+    changed_stable: bool,
     /// When a version was last called stable.
     promoted_at: Option<Duration>,
     /// What it waits for.
@@ -122,8 +126,14 @@ impl Teller<'_> {
             } => self.weight(*weight, *total, *step),
             What::Stable { revision } => {
                 self.promoted_at = Some(self.at);
+                self.changed_stable = true;
                 self.say("stable", revision.to_string(), Tone::Good, true);
             }
+            // What was the new version's weight is now the stable one's.
+            What::Seen { weight: 0, .. }
+                if self
+                    .facts_of_now(place)
+                    .any(|what| matches!(what, What::Stable { .. })) => {}
             What::Seen { weight, total } => self.seen(*weight, *total),
             What::Measured { .. } => self.measured(&fact.what),
             What::Waits { reason, until } => self.waits(reason, *until, place),
@@ -137,7 +147,12 @@ impl Teller<'_> {
             What::Driver { text, .. } if text == "is started again" => {}
             What::Driver { driver, text } => {
                 let text = format!("driver-{driver} {text}");
-                self.say("driver", text, Tone::Plain, true);
+                let late = |line: &Line| line.at == self.at && line.text.contains("too late");
+                if text.contains("takes no round") && self.lines.iter().any(late) {
+                    return;
+                }
+                let is_new = !self.lines.iter().any(|line| line.text == text);
+                self.say("driver", text, Tone::Plain, is_new);
             }
             What::Violation(violation) => {
                 let text = format!("{}: {}", violation.invariant, violation.text);
@@ -196,6 +211,9 @@ impl Teller<'_> {
     }
 
     fn weight(&mut self, weight: u32, total: u32, step: u32) {
+        if weight == self.weight.0 {
+            return;
+        }
         let raised = weight > self.weight.0;
         self.weight = (weight, self.at);
         if weight == 0 && self.promoted_at == Some(self.at) {
@@ -282,6 +300,13 @@ impl Teller<'_> {
                 let text = format!("{available} of {wanted} new pods available{overdue}");
                 self.say("waits", text, Tone::Waiting, false);
             }
+            (Reason::Inconclusive { message }, _) => {
+                let why = assessed(message);
+                let why = why.unwrap_or_else(|| message.clone());
+                let text =
+                    format!("undecided, for an operator to promote or abort{overdue}: {why}");
+                self.say("waits", text, Tone::Waiting, true);
+            }
             (reason, _) => {
                 self.say("waits", format!("{reason}{overdue}"), Tone::Waiting, true);
             }
@@ -308,7 +333,8 @@ impl Teller<'_> {
     fn event(&mut self, kind: EventKind, text: &str) {
         let (word, tone) = match kind {
             EventKind::RolloutAborted => return self.abort(text),
-            EventKind::RolloutCompleted => ("promoted", Tone::Good),
+            EventKind::RolloutCompleted => return self.completed(text),
+            EventKind::RolloutUpdated => return self.changed_stable = false,
             EventKind::SkipSteps => ("skip", Tone::Plain),
             EventKind::SwitchService => ("switch", Tone::Plain),
             EventKind::AnalysisRunSuccessful
@@ -324,27 +350,38 @@ impl Teller<'_> {
         self.say(word, text, tone, true);
     }
 
+    /// The end, unless nothing else than the stable version was wanted again.
+    fn completed(&mut self, text: &str) {
+        let text = text.trim_start_matches("Rollout completed: ");
+        let word = if self.changed_stable {
+            "promoted"
+        } else {
+            "reverted"
+        };
+        self.say(word, text, Tone::Good, true);
+    }
+
     /// A wait at its deadline, with what it waits for.
     fn overdue(&mut self, text: &str) {
         let mut text = format!("Degraded: {}", text.trim_end_matches('.'));
-        if let Some(reason) = &self.reason {
+        let reason = self.reason.as_ref().map(ToString::to_string);
+        if let Some(reason) = reason.filter(|reason| !text.contains(reason.as_str())) {
             text.push_str(&format!(": {reason}"));
+        }
+        if let (Some(why), Some((before, _))) = (assessed(&text), text.split_once("Metric \"")) {
+            text = format!("{before}{why}");
         }
         self.say("overdue", text, Tone::Bad, true);
     }
 
     /// Its reason, which the run that failed has said already.
     fn abort(&mut self, text: &str) {
-        let at = self.at;
+        let (at, cause) = (self.at, super::ending::cause(text));
         let is_told = |line: &Line| {
-            line.at == at
-                && line.word == "analysis"
-                && line
-                    .text
-                    .split_once(": ")
-                    .is_some_and(|(_, why)| text.ends_with(why))
+            let told = line.text.split_once(": ");
+            line.at == at && line.word == "analysis" && told.is_some_and(|(_, why)| why == cause)
         };
         self.lines.retain(|line| !is_told(line));
-        self.say("ABORT", super::ending::cause(text), Tone::Bad, true);
+        self.say("ABORT", cause, Tone::Bad, true);
     }
 }

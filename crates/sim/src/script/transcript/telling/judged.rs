@@ -10,6 +10,7 @@ use super::Teller;
 use crate::fact::What;
 use crate::measure::metrics;
 use crate::script::transcript::Tone;
+use crate::script::transcript::ending::assessed;
 use crate::script::transcript::value::reading;
 
 /// What was said of a metric in a run.
@@ -111,6 +112,7 @@ impl Teller<'_> {
             _ => ("failed", Tone::Bad),
         };
         let name = self.name_of(key);
+        let why = assessed(why).unwrap_or_else(|| why.to_owned());
         let why = if why.is_empty() {
             String::new()
         } else {

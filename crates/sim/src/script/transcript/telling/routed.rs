@@ -70,6 +70,10 @@ impl Teller<'_> {
             self.weight.1 = self.at;
             self.promoted_at = None;
             self.plain("weight", "0 %    everything goes to the stable slot");
+        } else if told.canary != wanted {
+            // Its decision has no line: the driver died before the round was over.
+            self.weight = (told.canary, self.at);
+            self.plain("written", percent(told.canary, total));
         } else if since != self.at && told.canary == wanted {
             let after = span(self.at.saturating_sub(since));
             let text = format!("{}    {after} after it was wanted", percent(wanted, total));
