@@ -2,6 +2,7 @@
 
 mod data;
 mod picture;
+mod story;
 mod svg;
 
 use std::fs;
@@ -9,12 +10,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gradatim_core::yaml::{Diagnostic, Position};
-use gradatim_sim::script::{Scenario, ScriptError, ScriptErrors, Tone as Sense, Transcript, Unmet};
+use gradatim_sim::script::{Scenario, ScriptError, ScriptErrors, Transcript};
 use gradatim_sim::{Report, Simulation};
 
 use super::failure::Failure;
 use super::input::{Files, Rollout, Wrong};
-use super::look::{Look, Tone};
+use super::look::Tone;
 use super::{Exit, Io, text};
 
 /// Runs manifests against a described world, and says what comes of it
@@ -88,7 +89,8 @@ impl Simulate {
                 writeln!(io.out, "{gap}{}", io.out.look().paint(Tone::Strong, name))?;
             }
             guesses(&report, io)?;
-            tell(&scenario, &rollout, &report, &unmet, io)?;
+            let transcript = Transcript::of(&scenario, &rollout.compiled.plan, &report);
+            story::tell(&mut io.out, &transcript, &unmet)?;
         }
         Ok(exit)
     }
@@ -242,41 +244,6 @@ fn guesses(report: &Report, io: &mut Io<'_>) -> Result<(), Failure> {
     }
     io.err.flush()?;
     Ok(())
-}
-
-fn tell(
-    scenario: &Scenario,
-    rollout: &Rollout,
-    report: &Report,
-    unmet: &[Unmet],
-    io: &mut Io<'_>,
-) -> Result<(), Failure> {
-    let transcript = Transcript::of(scenario, &rollout.compiled.plan, report);
-    let look = io.out.look();
-    for line in transcript.to_string().lines().zip(0..) {
-        let (line, place) = line;
-        let line = text::clean(line);
-        let sense = match transcript.lines.get(place) {
-            Some(line) => line.tone,
-            None if place == transcript.lines.len() => transcript.tone,
-            None => Sense::Plain,
-        };
-        writeln!(io.out, "{}", painted(look, sense, &line))?;
-    }
-    for one in unmet {
-        let line = format!("EXPECTED (line {}): {}", one.place.line, one.message);
-        writeln!(io.out, "{}", look.paint(Tone::Bad, text::clean(&line)))?;
-    }
-    Ok(())
-}
-
-fn painted<'a>(look: Look, sense: Sense, line: &'a str) -> std::borrow::Cow<'a, str> {
-    match sense {
-        Sense::Good => look.paint(Tone::Good, line),
-        Sense::Bad => look.paint(Tone::Bad, line),
-        Sense::Waiting => look.paint(Tone::Waiting, line),
-        _ => line.into(),
-    }
 }
 
 #[cfg(test)]

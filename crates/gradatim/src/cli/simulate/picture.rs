@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gradatim_core::capability::Part;
 use gradatim_core::condition::Condition;
+use gradatim_core::id::RevisionId;
 use gradatim_core::plan::{Plan, StrategyKind};
-use gradatim_core::reason::Reason;
+use gradatim_core::route::Slot;
 use gradatim_sim::script::{
-    Line, Measures, Scenario, Signal, Told, Tone as Sense, Transcript, Window,
+    Change, Line, Measures, Scenario, Signal, Told, Tone as Sense, Transcript, Window,
 };
-use gradatim_sim::{Report, What};
+use gradatim_sim::{Interval, Report, What};
 
 use super::svg::{Band, Mark, Picture, Points, Side, Tone};
 
-/// How many stretches of time the error rates are drawn from.
-const STRETCHES: u32 = 300;
+/// From how many stretches of time shares and rates are drawn at most; none is shorter than a second.
+const STRETCHES: u32 = 1200;
 /// The longest label beside a mark, in characters.
 const MOST: usize = 60;
 
 pub(super) fn picture(scenario: &Scenario, plan: &Plan, report: &Report) -> Picture {
     let transcript = Transcript::of(scenario, plan, report);
     let (stable, later) = names(report);
+    let deployed = deployed(scenario, report);
     let versions = match later.is_empty() {
         true => stable.clone(),
         false => format!("{stable} → {later}"),
@@ -28,11 +31,18 @@ pub(super) fn picture(scenario: &Scenario, plan: &Plan, report: &Report) -> Pict
     Picture {
         title: format!("{} · {versions}", plan.name),
         subtitle: subtitle(plan, report),
-        verdict: transcript.verdict.clone(),
+        verdict: match report.holds() {
+            true => transcript.verdict.clone(),
+            false => format!(
+                "{} {}",
+                transcript.verdict,
+                transcript.ending.last().cloned().unwrap_or_default()
+            ),
+        },
         tone: tone(transcript.tone),
         end: report.lasted,
-        weight_wanted: weights(report, true),
-        weight_seen: weights(report, false),
+        weight_wanted: wanted(plan, report, &deployed),
+        weight_seen: got(report, &deployed),
         stable: side(report, stable, true),
         canary: side(report, later, false),
         bounds: bounds(scenario, plan, report),
@@ -84,40 +94,91 @@ fn tone(sense: Sense) -> Tone {
     }
 }
 
-/// What the new version gets. Once it is stable it gets everything, though not as the canary.
-fn weights(report: &Report, wanted: bool) -> Points {
-    let mut points: Points = vec![(Duration::ZERO, Some(0.0))];
-    let mut promoted = false;
+/// When a version was deployed, and which one was called stable then.
+type Deployed = (Duration, Option<RevisionId>);
+
+/// The deployments of a scenario, that of its start first.
+fn deployed(scenario: &Scenario, report: &Report) -> Vec<Deployed> {
+    let first = scenario.stable.as_deref().map(RevisionId::new);
+    let stable_at = |at: Duration| {
+        let before = report.facts.iter().rev().filter(|fact| fact.at < at);
+        let mut stable = before.filter_map(|fact| match &fact.what {
+            What::Stable { revision } => Some(revision.clone()),
+            _ => None,
+        });
+        stable.next().or_else(|| first.clone())
+    };
+    let changes = scenario.changes.iter();
+    let later = changes.filter(|one| matches!(one.change, Change::Deploy(_) | Change::Undo(_)));
+    let later = later.map(|one| (one.at, stable_at(one.at)));
+    [(Duration::ZERO, first.clone())]
+        .into_iter()
+        .chain(later)
+        .collect()
+}
+
+/// What was wanted for the new version. Once it is stable it gets everything, though not as the
+/// canary.
+fn wanted(plan: &Plan, report: &Report, deployed: &[Deployed]) -> Points {
+    let percent = |part: u32, total: u32| 100.0 * f64::from(part) / f64::from(total.max(1));
+    let mut points: Points = Vec::new();
+    let mut deployed = deployed.iter().map(|(at, _)| *at).peekable();
+    let mut stable_since = None;
     for fact in &report.facts {
-        let (weight, total) = match &fact.what {
-            What::Weight { weight, total, .. } if wanted => (*weight, *total),
-            What::Seen { weight, total } if !wanted => (*weight, *total),
+        while let Some(at) = deployed.next_if(|at| *at <= fact.at) {
+            stable_since = None;
+            points.push((at, Some(0.0)));
+        }
+        let weight = match &fact.what {
+            What::Stable { .. } => {
+                stable_since = Some(fact.at);
+                100.0
+            }
+            What::Weight { weight: 0, .. } if stable_since == Some(fact.at) => continue,
+            What::Weight { weight, total, .. } => percent(*weight, *total),
+            // A driver that died has told nobody what it wanted when it wrote this.
+            What::Route { router, split, .. } if stable_since.is_none() => {
+                let router = plan.routers.get(*router);
+                if !router.is_some_and(|router| router.capabilities.carries(Part::Split)) {
+                    continue;
+                }
+                percent(split.part(Slot::Canary), split.total())
+            }
             _ => continue,
         };
-        if weight == 0 && is_promoting(report, fact.at) {
-            promoted = true;
-        } else if promoted && weight > 0 {
-            promoted = false;
-            points.push((fact.at, Some(0.0)));
-        }
-        let percent = 100.0 * f64::from(weight) / f64::from(total.max(1));
-        if !promoted {
-            points.push((fact.at, Some(percent)));
-        }
+        points.push((fact.at, Some(weight)));
     }
     points
 }
 
-/// Whether at an instant the new version was stable and not yet at rest.
-fn is_promoting(report: &Report, at: Duration) -> bool {
-    let waits = report.facts.iter().filter(|fact| fact.at <= at);
-    let waits = waits.filter_map(|fact| match &fact.what {
-        What::Waits { reason, .. } => Some((fact.at, reason)),
-        _ => None,
-    });
-    let mut latest =
-        waits.filter(|(when, reason)| *when == at || matches!(reason, Reason::Promoting));
-    latest.any(|(_, reason)| matches!(reason, Reason::Promoting))
+/// What part of the users' requests did not go to the version that was stable at the deployment.
+fn got(report: &Report, deployed: &[Deployed]) -> Points {
+    let part = |interval: &Interval| {
+        let stable = deployed.iter().rfind(|(at, _)| *at <= interval.from);
+        let stable = stable.and_then(|(_, stable)| stable.as_ref());
+        let requests = |only_new: bool| {
+            let shares = interval.versions.iter();
+            let shares = shares.filter(move |share| !only_new || Some(&share.revision) != stable);
+            shares.map(|share| share.tally.requests).sum::<f64>()
+        };
+        let all = requests(false) + interval.nowhere.requests;
+        (all > 0.0).then(|| 100.0 * requests(true) / all)
+    };
+    over_time(report, part)
+}
+
+/// A value of every stretch of time, where it is another than before.
+fn over_time(report: &Report, value: impl Fn(&Interval) -> Option<f64>) -> Points {
+    let stretches = report.intervals.every(report.lasted / STRETCHES);
+    let mut points: Points = Vec::new();
+    for stretch in &stretches {
+        // Sums of parts differ in their last digits.
+        let value = value(stretch).map(|value| (value * 1e6).round() / 1e6);
+        if points.last().is_none_or(|(_, last)| *last != value) {
+            points.push((stretch.from, value));
+        }
+    }
+    points
 }
 
 /// The first version, or all others together.
@@ -159,9 +220,8 @@ fn side(report: &Report, name: String, first: bool) -> Side {
     }
 }
 
-fn errors(report: &Report, is_of_side: &dyn Fn(&gradatim_core::id::RevisionId) -> bool) -> Points {
-    let stretches = report.intervals.every(report.lasted / STRETCHES);
-    let rate = |interval: &gradatim_sim::Interval| {
+fn errors(report: &Report, is_of_side: &dyn Fn(&RevisionId) -> bool) -> Points {
+    let rate = |interval: &Interval| {
         let shares = interval
             .versions
             .iter()
@@ -171,10 +231,7 @@ fn errors(report: &Report, is_of_side: &dyn Fn(&gradatim_core::id::RevisionId) -
         });
         (sum.0 > 0.0).then(|| 100.0 * sum.1 / sum.0)
     };
-    stretches
-        .iter()
-        .map(|interval| (interval.from, rate(interval)))
-        .collect()
+    over_time(report, rate)
 }
 
 /// Bounds that metrics set on the part of the answers that fails, in percent.
@@ -239,7 +296,10 @@ fn mark(line: &Line) -> Mark {
         label: line.matters.then(|| label(line)),
         sentence: sentence.split_whitespace().collect::<Vec<_>>().join(" "),
         tone: tone(line.tone),
-        ends: matches!(line.word, "ABORT" | "promoted" | "overdue" | "VIOLATION"),
+        ends: matches!(
+            line.word,
+            "ABORT" | "promoted" | "reverted" | "overdue" | "VIOLATION"
+        ),
     }
 }
 
@@ -256,7 +316,7 @@ fn label(line: &Line) -> String {
 
 /// What is wrong from some time on, or for some time.
 fn band(told: &Told, report: &Report) -> Option<Band> {
-    let happens = matches!(told.word, "order" | "edit") || told.window == Window::ALWAYS;
+    let happens = matches!(told.word, "order" | "edit" | "driver") || told.window == Window::ALWAYS;
     let to = told.window.to.unwrap_or(report.lasted).min(report.lasted);
     let from = told.window.from;
     (!happens && from < to).then(|| Band {

@@ -29,7 +29,7 @@ pub(super) struct Picture {
     pub(super) end: Duration,
     /// In percent.
     pub(super) weight_wanted: Points,
-    /// In percent.
+    /// The part of the users' requests that it got, in percent.
     pub(super) weight_seen: Points,
     pub(super) stable: Side,
     pub(super) canary: Side,
@@ -139,7 +139,7 @@ fn heading(canvas: &mut Canvas, picture: &Picture) {
 
 fn weight(picture: &Picture, top: f64, height: f64) -> Strip<'_> {
     let mut strip = Strip::new("weight of the new version", top, height, Scale::percent());
-    strip.area("seen", &picture.weight_seen, SEEN);
+    strip.area("requests on it", &picture.weight_seen, SEEN);
     strip.line("wanted", &picture.weight_wanted, CANARY, strip::Dash::Solid);
     strip
 }
@@ -149,7 +149,7 @@ fn errors(picture: &Picture, top: f64, height: f64) -> Strip<'_> {
     let highest = sides.iter().flat_map(|side| &side.errors);
     let highest = highest.filter_map(|(_, rate)| *rate).fold(0.0, f64::max);
     let bounds = picture.bounds.iter().map(|(bound, _)| *bound);
-    let most = bounds.fold(highest, |most, bound| most.max(bound * 1.25));
+    let most = bounds.fold(highest.max(2.0), |most, bound| most.max(bound * 1.25));
     let mut strip = Strip::new("answers that fail", top, height, Scale::up_to(most, "%"));
     strip.line(
         &picture.stable.name,

@@ -130,7 +130,11 @@ fn label(marks: &mut [Placed<'_>], axis: &TimeAxis) -> usize {
         rows: vec![Vec::new(); ROWS],
     };
     let mut last_first: Vec<&mut Placed<'_>> = marks.iter_mut().collect();
-    last_first.sort_by(|one, other| other.x.total_cmp(&one.x));
+    // What ends something finds its place before all others.
+    last_first.sort_by(|one, other| {
+        let ends = other.mark.ends.cmp(&one.mark.ends);
+        ends.then(other.x.total_cmp(&one.x))
+    });
     for placed in last_first {
         if let Some(label) = &placed.mark.label {
             let text = format!("{} {label}", clock(placed.mark.at));

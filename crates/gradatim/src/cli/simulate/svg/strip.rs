@@ -229,8 +229,9 @@ impl<'a> Strip<'a> {
         }
         for (key, name) in self.keys.iter().rev() {
             let name = fitted(name, size, 200.0);
-            canvas.text(&Text::new(x, y, &name).ending());
-            x -= width(&name, size) + 6.0;
+            x -= width(&name, size);
+            canvas.text(&Text::new(x, y, &name));
+            x -= 6.0;
             match key {
                 Key::Area(ink) => canvas.rect((x - 22.0, y - 9.0), (22.0, 10.0), &[("fill", ink)]),
                 Key::Line(ink, dash) => canvas.line(
@@ -243,7 +244,7 @@ impl<'a> Strip<'a> {
                     ],
                 ),
             }
-            x -= 22.0 + 16.0;
+            x -= 22.0 + 12.0;
         }
     }
 
