@@ -7,5 +7,6 @@ mod manifests;
 mod parity;
 mod providers;
 mod restart;
+mod scenarios;
 mod stub;
 mod tidy;

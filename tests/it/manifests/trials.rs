@@ -6,9 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gradatim::cli::{Exit, Io, run};
+use gradatim::cli::Exit;
 
 use super::repository;
+use crate::scenarios::played;
 
 /// Every scenario below a folder.
 fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -20,27 +21,6 @@ fn scenarios(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
-}
-
-/// What a person sees of a scenario, and how the command ends.
-fn played(path: &Path) -> (String, Exit) {
-    let text = fs::read_to_string(path).unwrap();
-    let names = text.lines().next().unwrap().strip_prefix("# manifests: ");
-    let names = names.unwrap_or_else(|| panic!("{} names no manifests", path.display()));
-    let shown = |path: PathBuf| path.display().to_string();
-    let mut command = ["gradatim", "simulate", "--scenario"]
-        .map(str::to_owned)
-        .to_vec();
-    command.push(shown(path.to_owned()));
-    command.extend(
-        names
-            .split(' ')
-            .map(|name| shown(path.with_file_name(name))),
-    );
-    let (mut input, mut out, mut err) = (&b""[..], Vec::new(), Vec::new());
-    let exit = run(command, &mut Io::plain(&mut input, &mut out, &mut err));
-    assert_ne!(exit, Exit::WrongInput, "{}", String::from_utf8_lossy(&err));
-    (String::from_utf8(out).unwrap(), exit)
 }
 
 #[test]
