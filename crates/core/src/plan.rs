@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::compile::{compile, compile_analysis};
 pub use self::error::{CompileError, CompileErrors, Compiled, Warning};
+use self::reach::Reach;
 pub(crate) use self::reach::share_of;
 pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};
 use crate::analysis::RunPlan;

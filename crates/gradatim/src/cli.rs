@@ -76,7 +76,7 @@ impl From<Exit> for ExitCode {
 
 /// Progressive delivery: see what a rollout will do, and steer one that is running.
 #[derive(Debug, Parser)]
-#[command(name = "gradatim", version, about, max_term_width = 100)]
+#[command(name = "gradatim", version, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "Exit codes: 0 good, 1 the bad verdict, 2 wrong input, 3 undecided.")]
 struct Arguments {

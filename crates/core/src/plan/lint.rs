@@ -32,6 +32,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -260,6 +261,7 @@ pub fn lint(spec: &RolloutSpec, templates: &[AnalysisTemplate], plan: &Plan) -> 
 #[derive(Debug, Default)]
 struct Found {
     advice: Vec<Advice>,
+    known: BTreeSet<(Rule, ObjectRef, FieldPath)>,
 }
 
 /// A field that advice can speak of.
@@ -291,9 +293,8 @@ impl Site {
 
 impl Found {
     fn say(&mut self, rule: Rule, site: &Site, message: String, help: &str) {
-        let known =
-            |it: &Advice| it.rule == rule && it.path == site.path && it.object == site.object;
-        if self.advice.iter().any(known) {
+        let place = (rule, site.object.clone(), site.path.clone());
+        if !self.known.insert(place) {
             return;
         }
         self.advice.push(Advice {

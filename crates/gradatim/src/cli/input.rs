@@ -18,6 +18,8 @@ use super::failure::Failure;
 use super::look::Tone;
 use super::{Exit, Io, Output, text};
 
+/// How many warnings are shown.
+const MOST_WARNINGS: usize = 50;
 /// How many skipped objects are named.
 const MOST_SKIPPED: usize = 12;
 
@@ -231,13 +233,24 @@ impl Wrong {
 
 impl Input {
     pub(super) fn tell(&self, err: &mut Output<'_>) -> io::Result<()> {
-        let mut known = Vec::new();
         let compiled = self.rollouts.iter().flat_map(|rollout| &rollout.warnings);
+        let (mut known, mut more) = (BTreeSet::new(), 0);
         for warning in self.warnings.iter().chain(compiled) {
-            if !known.contains(&warning) {
-                known.push(warning);
-                diagnostics::write(err, Severity::Warning, warning)?;
+            // Two rollouts that use one template are warned of the same.
+            let place = warning
+                .position
+                .as_ref()
+                .map(|at| (&at.file, at.line, at.column));
+            if !known.insert((place, &warning.object, &warning.path, &warning.message)) {
+                continue;
             }
+            match known.len() <= MOST_WARNINGS {
+                true => diagnostics::write(err, Severity::Warning, warning)?,
+                false => more += 1,
+            }
+        }
+        if more > 0 {
+            writeln!(err, "… and {}", text::count(more, "more warning"))?;
         }
         skipped(&self.skipped, err)?;
         err.flush()

@@ -51,7 +51,9 @@ impl Look {
             return Self::default();
         }
         let redraw = set("TERM").is_some_and(|term| term != "dumb");
-        let size = crossterm::terminal::size();
+        // A terminal that does not know its size says 0.
+        let size = crossterm::terminal::size().ok();
+        let size = size.filter(|(columns, lines)| *columns > 0 && *lines > 0);
         let (columns, lines) = size.map_or((WIDEST, 24), |(columns, lines)| {
             (columns.into(), lines.into())
         });

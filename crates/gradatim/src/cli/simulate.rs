@@ -18,7 +18,7 @@ use super::input::{Files, Rollout, Wrong};
 use super::look::Tone;
 use super::{Exit, Io, text};
 
-/// Runs manifests against a described world, and says what comes of it
+/// Run manifests in a described world, and say what comes of it
 ///
 /// A scenario is a text file, one statement a line: what runs, what is wrong with it, what happens
 /// when, and what is expected. Backends are the simulation's, whatever a manifest names.

@@ -64,16 +64,21 @@ impl Table {
             cells: heads,
             tone: None,
         };
-        let heads = self.lines(&heads, look).into_iter();
+        let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width(at)).collect();
+        let heads = self.lines(&heads, &widths, look).into_iter();
         let mut lines: Vec<_> = heads
             .map(|line| look.paint(Tone::Faint, line).into_owned())
             .collect();
-        lines.extend(self.rows.iter().flat_map(|row| self.lines(row, look)));
+        lines.extend(
+            self.rows
+                .iter()
+                .flat_map(|row| self.lines(row, &widths, look)),
+        );
         lines
     }
 
     /// A row as lines: only its last cell wraps.
-    fn lines(&self, row: &Row, look: Look) -> Vec<String> {
+    fn lines(&self, row: &Row, widths: &[usize], look: Look) -> Vec<String> {
         let Row { cells, tone } = row;
         let Some(last) = self.columns.len().checked_sub(1) else {
             return Vec::new();
@@ -82,7 +87,7 @@ impl Table {
         let mut indent = 2;
         for (at, (_, side)) in self.columns.iter().enumerate().take(last) {
             let cell = cells.get(at).map_or("", String::as_str);
-            let wide = self.width(at);
+            let wide = widths.get(at).copied().unwrap_or(0);
             let gap = " ".repeat(wide.saturating_sub(cell.chars().count()));
             let cell = match tone {
                 Some((column, tone)) if *column == at => look.paint(*tone, cell),

@@ -13,6 +13,8 @@ use crate::plan::{Background, Plan, Step, StepKind};
 const INTERVALS: [u64; 8] = [300, 120, 60, 30, 20, 15, 10, 5];
 /// How many suggestions are enough.
 const MOST: usize = 3;
+/// The longest plan that is looked at: each of many variants is forecast whole.
+const MOST_STEPS: usize = 500;
 /// How many judges, and how many metrics of each, are looked at.
 const MOST_JUDGES: usize = 8;
 
@@ -51,6 +53,13 @@ pub enum Change {
         /// The analysis' step, as the user counts them.
         step: u32,
     },
+    /// The analysis beside the steps starts earlier.
+    StartingStep {
+        /// The step at which it starts, as the user counts them.
+        from: u32,
+        /// The step at which it should.
+        to: u32,
+    },
     /// The metrics of a step's analysis are measured beside the steps as well, from the first.
     Beside {
         /// The analysis' step, as the user counts them; none for what a strategy adds.
@@ -74,7 +83,7 @@ pub struct Suggestion {
 /// are looked at would do, and where it is met already.
 pub fn suggest(plan: &Plan, assumed: &Assumed, target: Duration) -> Vec<Suggestion> {
     let takes = |plan: &Plan| forecast(plan, assumed).failing.takes();
-    if takes(plan).is_some_and(|takes| takes <= target) {
+    if plan.steps.len() > MOST_STEPS || takes(plan).is_some_and(|takes| takes <= target) {
         return Vec::new();
     }
     let mut suggestions: Vec<Suggestion> = Vec::new();
@@ -115,6 +124,7 @@ fn bases(plan: &Plan, assumed: &Assumed) -> Vec<Variant> {
     };
     let mut bases = Vec::new();
     bases.extend(plan.background.iter().map(|_| base(Judge::Background)));
+    bases.extend(earlier(plan, assumed));
     let steps = plan.steps.iter().enumerate();
     let analyses = steps.filter(
         |(_, step)| matches!(&step.kind, StepKind::Analysis(run) if !run.templates.is_empty()),
@@ -127,6 +137,24 @@ fn bases(plan: &Plan, assumed: &Assumed) -> Vec<Variant> {
         }
     }
     bases
+}
+
+/// The analysis beside the steps from the step after the first weight on.
+fn earlier(plan: &Plan, assumed: &Assumed) -> Option<Variant> {
+    let rows = forecast(plan, assumed).steps;
+    let first = rows.iter().find(|row| row.weight > 0)?.step?;
+    let mut plan = plan.clone();
+    let background = plan.background.as_mut()?;
+    let (from, to) = (background.starting_step, first.saturating_add(1));
+    if from <= to {
+        return None;
+    }
+    background.starting_step = to;
+    Some(Variant {
+        plan,
+        changes: vec![Change::StartingStep { from, to }],
+        judge: Judge::Background,
+    })
 }
 
 /// The analysis right after the step that brings the first request.

@@ -494,6 +494,28 @@ fn a_wished_time_is_met_by_the_fewest_changes() {
 }
 
 #[test]
+fn an_analysis_beside_the_steps_may_start_earlier() {
+    let endless = AnalysisTemplate::new("rate", [metric("rate").with_interval("1m")]);
+    let pauses = [
+        StepSpec::pause_for(secs(600)),
+        StepSpec::pause_for(secs(600)),
+    ];
+    let [one, other] = pauses;
+    let canary = routed([
+        StepSpec::set_weight(10),
+        one,
+        StepSpec::set_weight(50),
+        other,
+    ]);
+    let canary = canary.with_analysis(RolloutAnalysis::new(["rate"]).starting_at(2));
+    let plan = plan(canary, &[endless]);
+    // From 20 s on, 10 s after the first request; that of 20 s sees nothing yet, that of 80 s does.
+    let first = suggest(&plan, &assumed(10, 0), secs(100)).remove(0);
+    assert_eq!(first.changes, [Change::StartingStep { from: 2, to: 1 }]);
+    assert_eq!(first.takes, secs(80 + 10 - 10));
+}
+
+#[test]
 fn absurd_plans_have_a_forecast() {
     let longest = Duration::MAX;
     let steps = vec![

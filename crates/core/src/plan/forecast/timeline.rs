@@ -10,7 +10,7 @@ use crate::analysis::RunPlan;
 use crate::capability::Part;
 use crate::decide::ratio;
 use crate::measurement::GatePoint;
-use crate::plan::{Plan, StepKind, StrategyKind};
+use crate::plan::{Plan, Reach, StepKind, StrategyKind};
 
 /// What a step does, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -134,6 +134,7 @@ pub(in crate::plan) fn timeline(plan: &Plan, assumed: &Assumed) -> Timeline {
         now: Span::default(),
         canary: 0,
         stable: assumed.replicas,
+        reach: Reach::default(),
         weight: 0,
         steps: Vec::new(),
         exposure: Vec::new(),
@@ -155,6 +156,8 @@ struct Walk<'a> {
     /// Pods of both sides that are there.
     canary: u32,
     stable: u32,
+    /// What the plan asks for, and the weight that there is.
+    reach: Reach,
     weight: u32,
     steps: Vec<StepForecast>,
     exposure: Vec<Exposure>,
@@ -163,6 +166,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn step(&mut self, index: usize) {
         let step = self.plan.steps.get(index);
+        self.reach.enter(self.plan, step.map(|step| &step.kind));
         let from = self.now;
         let mut held_by = Vec::new();
         if index == 0 && self.gates(GatePoint::BeforeStart, &mut held_by) {
@@ -171,13 +175,13 @@ impl Walk<'_> {
         let what = match step.map(|step| &step.kind) {
             Some(StepKind::Pause(duration)) => self.pause(*duration, &mut held_by),
             Some(StepKind::Analysis(run)) => self.analysis(run, &mut held_by),
-            Some(StepKind::SetWeight(_)) => self.moves(index, What::Weight, &mut held_by),
-            Some(StepKind::SetCanaryScale(_)) => self.moves(index, What::Scale, &mut held_by),
-            Some(StepKind::SetHeaderRoute(_)) => self.moves(index, What::Headers, &mut held_by),
-            Some(StepKind::SetMirrorRoute(_)) => self.moves(index, What::Mirror, &mut held_by),
-            Some(StepKind::Preview(_)) => self.moves(index, What::Preview, &mut held_by),
-            Some(StepKind::Switch) => self.moves(index, What::Switch, &mut held_by),
-            None => self.moves(index, What::Promotion, &mut held_by),
+            Some(StepKind::SetWeight(_)) => self.moves(What::Weight, &mut held_by),
+            Some(StepKind::SetCanaryScale(_)) => self.moves(What::Scale, &mut held_by),
+            Some(StepKind::SetHeaderRoute(_)) => self.moves(What::Headers, &mut held_by),
+            Some(StepKind::SetMirrorRoute(_)) => self.moves(What::Mirror, &mut held_by),
+            Some(StepKind::Preview(_)) => self.moves(What::Preview, &mut held_by),
+            Some(StepKind::Switch) => self.moves(What::Switch, &mut held_by),
+            None => self.moves(What::Promotion, &mut held_by),
         };
         let of_user = step.filter(|_| self.plan.strategy == StrategyKind::Canary);
         self.steps.push(StepForecast {
@@ -245,19 +249,19 @@ impl Walk<'_> {
     }
 
     /// A step that moves pods or traffic.
-    fn moves(&mut self, index: usize, what: What, held_by: &mut Vec<Hold>) -> What {
+    fn moves(&mut self, what: What, held_by: &mut Vec<Hold>) -> What {
         let already = held_by.len();
         let blue_green = self.plan.strategy == StrategyKind::BlueGreen;
         let weight = match what {
             // The traffic of blue-green moves at its switch alone.
             What::Promotion if blue_green => self.weight,
-            _ => self.plan.rounded(self.plan.weight_at(index)),
+            _ => self.plan.rounded(self.reach.weight()),
         };
         if weight > self.weight {
             self.gates(GatePoint::BeforeRaise, held_by);
         }
         let takes = match self.plan.splits() || blue_green {
-            true => self.routed(index, what, weight, held_by),
+            true => self.routed(what, weight, held_by),
             false => self.ratio(weight, held_by),
         };
         self.weight = weight;
@@ -272,15 +276,9 @@ impl Walk<'_> {
     }
 
     /// Where a router moves the traffic: how long it takes at least.
-    fn routed(
-        &mut self,
-        index: usize,
-        what: What,
-        weight: u32,
-        held_by: &mut Vec<Hold>,
-    ) -> Duration {
+    fn routed(&mut self, what: What, weight: u32, held_by: &mut Vec<Hold>) -> Duration {
         let (plan, replicas) = (self.plan, self.assumed.replicas);
-        let pods = plan.canary_pods_at(index, replicas);
+        let pods = self.reach.canary_pods(plan, replicas);
         let mut takes = Duration::ZERO;
         if pods > self.canary {
             takes = self.assumed.pod_start;

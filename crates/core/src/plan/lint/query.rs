@@ -78,24 +78,19 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
 fn everyone_is_new(subject: &Subject<'_>, place: Place) -> bool {
     match place {
         Place::AfterSwitch => true,
-        Place::Step(index) => subject.plan.weight_at(index) >= subject.plan.total,
+        Place::Step(index) => subject.weight(index) >= subject.plan.total,
         Place::Background(_) | Place::BeforeSwitch => false,
     }
 }
 
 fn mixed(subject: &Subject<'_>, place: Place, name: &str, sides: &Sides) -> String {
     let weight = match place {
-        Place::Step(index) => subject.plan.weight_at(index),
-        _ => subject
-            .weights()
-            .iter()
-            .map(|(_, weight)| *weight)
-            .find(|it| *it > 0)
-            .unwrap_or(0),
+        Place::Step(index) => subject.weight(index),
+        _ => subject.first_weight,
     };
     let service = match sides.new.first() {
         Some(service) => format!("neither {service:?} nor its pods' hash"),
-        None => "not its pods' hash".to_owned(),
+        None => "no hash of its pods".to_owned(),
     };
     let diluted = match weight {
         0 => String::new(),

@@ -3,7 +3,7 @@
 use super::Site;
 use crate::analysis::{MetricPlan, RunPlan};
 use crate::plan::compile::templates_of;
-use crate::plan::forecast::{Assumed, Timeline, timeline};
+use crate::plan::forecast::{Assumed, Timeline, What, timeline};
 use crate::plan::{Plan, StepKind};
 use crate::registry::Registry;
 use crate::spec::{
@@ -47,6 +47,21 @@ pub(super) struct Subject<'a> {
     pub(super) assumed: Assumed,
     pub(super) timeline: Timeline,
     pub(super) runs: Vec<Run<'a>>,
+    /// What stands before each step.
+    before: Vec<Before>,
+    /// The first weight above 0.
+    pub(super) first_weight: u32,
+}
+
+/// What stands before a step of the plan.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// The last step that raised the weight, by its index in the plan.
+    pub(super) raise: Option<usize>,
+    /// The weight before that.
+    pub(super) below: u32,
+    /// Whether a header route or a mirror was set.
+    pub(super) trial: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -63,7 +78,12 @@ impl<'a> Subject<'a> {
             assumed,
             timeline: timeline(plan, &assumed),
             runs: Vec::new(),
+            before: Vec::new(),
+            first_weight: 0,
         };
+        subject.before = before(&subject.timeline);
+        let weights = subject.timeline.steps.iter().map(|row| row.weight);
+        subject.first_weight = weights.into_iter().find(|it| *it > 0).unwrap_or(0);
         let finder = Finder {
             subject: &subject,
             templates,
@@ -108,6 +128,16 @@ impl<'a> Subject<'a> {
         weights.collect()
     }
 
+    /// What stands before a step of the plan.
+    pub(super) fn before(&self, index: usize) -> Before {
+        self.before.get(index).copied().unwrap_or_default()
+    }
+
+    /// The weight at a step of the plan.
+    pub(super) fn weight(&self, index: usize) -> u32 {
+        self.timeline.steps.get(index).map_or(0, |row| row.weight)
+    }
+
     /// Every metric that may change the course of things, with its analysis.
     pub(super) fn judging(&self) -> impl Iterator<Item = (&Run<'a>, &Metric<'a>)> {
         let metrics = self
@@ -121,6 +151,23 @@ impl<'a> Subject<'a> {
     pub(super) fn percent(&self, weight: u32) -> String {
         percent(f64::from(weight) / f64::from(self.plan.total.max(1)))
     }
+}
+
+fn before(timeline: &Timeline) -> Vec<Before> {
+    let mut before = Before::default();
+    let mut weight = 0;
+    let rows = timeline.steps.iter().enumerate().map(|(index, row)| {
+        let here = before;
+        if row.weight > weight {
+            (before.raise, before.below) = (Some(index), weight);
+        } else if row.weight < weight {
+            before.raise = None;
+        }
+        weight = row.weight;
+        before.trial |= matches!(row.what, What::Headers | What::Mirror);
+        here
+    });
+    rows.collect()
 }
 
 /// A share as a percentage, without needless digits.

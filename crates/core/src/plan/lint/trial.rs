@@ -19,12 +19,8 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
             }
             _ => continue,
         };
-        if matches > 0
-            && subject
-                .plan
-                .canary_pods_at(index, subject.assumed.replicas.max(1))
-                == 0
-        {
+        let pods = subject.timeline.steps.get(index).map(|row| row.canary_pods);
+        if matches > 0 && pods == Some(0) && subject.assumed.replicas > 0 {
             let message = "no pod of the new version exists at this step: it waits for one that no \
                            step before it asks for";
             let help = "setCanaryScale before it";

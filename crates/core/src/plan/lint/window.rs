@@ -7,7 +7,7 @@ use super::subject::{Metric, Place, Run, Subject, percent};
 use super::{Found, Rule, promql};
 use crate::analysis::NoVerdict;
 use crate::go_duration;
-use crate::plan::forecast::{FailsAt, MetricForecast, What};
+use crate::plan::forecast::{FailsAt, MetricForecast};
 
 /// Less than this after the first request a query over a window finds nothing or next to it:
 /// two scrapes of 15 s.
@@ -35,24 +35,13 @@ fn window(metric: &Metric<'_>) -> Option<Duration> {
     texts.into_iter().filter_map(promql::window).max()
 }
 
-/// When the step's weight was reached and how long it then lasts until the analysis begins; the
-/// weight before it.
+/// The weight before the last raise, and how long the weight of that stands when the step begins.
 fn since_raise(subject: &Subject<'_>, index: usize) -> Option<(u32, Duration)> {
     let rows = &subject.timeline.steps;
+    let before = subject.before(index);
     let start = rows.get(index)?.from.first();
-    let raise = rows
-        .iter()
-        .take(index)
-        .rposition(|row| row.what == What::Weight)?;
-    let row = rows.get(raise)?;
-    let before = rows
-        .iter()
-        .take(raise)
-        .map(|row| row.weight)
-        .next_back()
-        .unwrap_or(0);
-    let elapsed = start.since(row.until.first())?;
-    (row.weight > before).then_some((before, elapsed))
+    let raised = rows.get(before.raise?)?.until.first();
+    Some((before.below, start.since(raised)?))
 }
 
 fn in_step(
@@ -91,7 +80,7 @@ fn in_step(
             plan.name,
             short(window),
             short(last),
-            subject.percent(subject.plan.weight_at(index)),
+            subject.percent(subject.weight(index)),
         );
         let help = "a window of the time since the step, or an initialDelay";
         found.say(Rule::WindowBeforeStep, &query::site(metric), message, help);
@@ -151,11 +140,7 @@ fn no_traffic(subject: &Subject<'_>, run: &Run<'_>, metric: &Metric<'_>, found: 
     let Place::Step(index) = run.place else {
         return;
     };
-    let rows = subject.timeline.steps.iter().take(index.saturating_add(1));
-    let reached = rows
-        .clone()
-        .any(|row| matches!(row.what, What::Headers | What::Mirror));
-    let weight = rows.clone().next_back().map_or(0, |row| row.weight);
+    let (reached, weight) = (subject.before(index).trial, subject.weight(index));
     let counts = ["prometheus", "loki"].contains(&metric.plan.provider.as_str());
     if weight == 0 && !reached && counts && window(metric).is_some() && !tested(run) {
         let message = format!(

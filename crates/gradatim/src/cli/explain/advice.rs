@@ -1,5 +1,6 @@
 //! Advice with its places.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use gradatim_core::id::MetricName;
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::super::Output;
 use super::super::look::Tone;
-use super::super::text::{clean, wrap};
+use super::super::text::{clean, count, wrap};
 
 /// An advice and where it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -45,15 +46,18 @@ impl Placed {
     }
 }
 
+/// How many places of one rule are named.
+const MOST: usize = 12;
+
 /// Writes what is odd, each thing once, in the order in which it stands in the files.
 pub(super) fn write(placed: &[&Placed], out: &mut Output<'_>) -> io::Result<usize> {
+    let mut known = BTreeSet::new();
     let mut all: Vec<&Placed> = Vec::new();
     for one in placed {
-        let same = |it: &&Placed| {
-            let (it, one) = (&it.advice, &one.advice);
-            it.rule == one.rule && it.object == one.object && it.path == one.path
-        };
-        if !all.iter().any(same) {
+        let Advice {
+            rule, object, path, ..
+        } = &one.advice;
+        if known.insert((rule, object, path)) {
             all.push(one);
         }
     }
@@ -67,16 +71,25 @@ pub(super) fn write(placed: &[&Placed], out: &mut Output<'_>) -> io::Result<usiz
     let look = out.look();
     writeln!(out)?;
     writeln!(out, "{}", look.paint(Tone::Strong, "Advice"))?;
-    let mut rest: Vec<&Placed> = all.clone();
-    while let Some(first) = rest.first().copied() {
-        let alike = |it: &&Placed| {
-            it.advice.rule == first.advice.rule && it.advice.help == first.advice.help
-        };
-        let (group, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(alike);
+    for group in groups(&all) {
         together(&group, out)?;
-        rest = others;
     }
     Ok(all.len())
+}
+
+/// What one rule says with one help, in the order of the first of each.
+fn groups<'a>(all: &[&'a Placed]) -> Vec<Vec<&'a Placed>> {
+    let mut groups: Vec<Vec<&Placed>> = Vec::new();
+    let mut places = BTreeMap::new();
+    for placed in all {
+        let like = (placed.advice.rule, placed.advice.help.as_deref());
+        let place = *places.entry(like).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(placed),
+            None => groups.push(vec![placed]),
+        }
+    }
+    groups
 }
 
 /// Writes what one rule says, and what would be better once below it.
@@ -90,14 +103,15 @@ fn together(group: &[&Placed], out: &mut Output<'_>) -> io::Result<()> {
         "  {}",
         look.paint(Tone::Waiting, first.advice.rule.id())
     )?;
-    for (at, placed) in group.iter().enumerate() {
+    let shown = group.get(..MOST).unwrap_or(group);
+    for (at, placed) in shown.iter().enumerate() {
         let place = match &placed.position {
             Some(at) => format!("{}:{}:{}", at.file, at.line, at.column),
             None => format!("{}: {}", placed.advice.object, placed.advice.path),
         };
         writeln!(out, "    {}", look.paint(Tone::Faint, clean(&place)))?;
         let message = &placed.advice.message;
-        if group
+        if shown
             .get(at + 1)
             .is_some_and(|next| next.advice.message == *message)
         {
@@ -106,6 +120,13 @@ fn together(group: &[&Placed], out: &mut Output<'_>) -> io::Result<()> {
         for line in wrap(&clean(message), look.width.saturating_sub(6)) {
             writeln!(out, "      {line}")?;
         }
+    }
+    if group.len() > shown.len() {
+        writeln!(
+            out,
+            "    … and {}",
+            count(group.len() - shown.len(), "more place")
+        )?;
     }
     if let Some(help) = &first.advice.help {
         for (at, line) in wrap(&clean(help), look.width.saturating_sub(6))

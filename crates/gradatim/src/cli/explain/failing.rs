@@ -233,6 +233,9 @@ fn change(change: &Change) -> String {
                 step.saturating_add(1)
             )
         }
+        Change::StartingStep { from, to } => {
+            format!("startingStep {to} instead of {from} for the analysis beside the steps")
+        }
         Change::Beside { step: Some(step) } => {
             format!(
                 "the analysis of step {} beside all steps too",
