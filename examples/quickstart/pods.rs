@@ -292,3 +292,57 @@ impl Workload for Pods {
         self.shared.changed.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gradatim_conformance::workload::{self, Bench};
+
+    use super::*;
+
+    struct PodsBench;
+
+    impl Bench for PodsBench {
+        type World = Pods;
+
+        async fn world(&self) -> Pods {
+            let clock = Arc::new(Pace::new(1.0));
+            let pods = Pods::new(clock, 4, Behaviour::good("v1"));
+            pods.want(Behaviour::good("v2"));
+            pods
+        }
+
+        async fn workload(&self, world: &Pods) -> Arc<dyn Workload> {
+            Arc::new(world.clone())
+        }
+
+        async fn settle(&self, world: &Pods) {
+            let settled = |seen: &RevisionSeen| seen.desired == seen.ready;
+            while !world.observe().await.unwrap().revisions.iter().all(settled) {
+                world.changed().await;
+            }
+        }
+
+        async fn now(&self, world: &Pods) -> Option<Timestamp> {
+            Some(world.shared.clock.now())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_pods_keep_the_rules_of_a_workload() {
+        let report = workload::all(&PodsBench).await;
+        eprintln!("{report}");
+        report.assert_clean();
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_crashes_comes_back() {
+        let (pods, v2) = (PodsBench.world().await, RevisionId::new("v2"));
+        pods.scale(&v2, 2, Stamp::default()).await.unwrap();
+        PodsBench.settle(&pods).await;
+        let before = pods.endpoints(&v2);
+        pods.crash_one(&v2);
+        assert_eq!(pods.endpoints(&v2).len(), 1);
+        PodsBench.settle(&pods).await;
+        assert_ne!(pods.endpoints(&v2), before);
+    }
+}

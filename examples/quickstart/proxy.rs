@@ -217,9 +217,7 @@ impl TrafficRouter for Proxy {
     }
 
     async fn apply(&self, route: &Route) -> Result<(), PortError> {
-        let split = &route.split.value;
-        if let Some((slot, _)) = split.parts().find(|(slot, _)| !is_known(*slot)) {
-            let text = format!("this proxy has no slot {slot}");
+        if let Some(text) = refusal(&route.split.value) {
             return Err(PortError::new(FaultKind::Invalid, text));
         }
         let now = self.pipe.clock.now();
@@ -284,8 +282,14 @@ impl TrafficRouter for Proxy {
     }
 }
 
-fn is_known(slot: Slot) -> bool {
-    matches!(slot, Slot::Stable | Slot::Canary)
+/// Why this proxy cannot do a split; nothing is rounded in silence.
+fn refusal(split: &Split) -> Option<String> {
+    let is_whole = |part: u32| (u64::from(part) * 100).is_multiple_of(split.total().into());
+    split.parts().find_map(|(slot, part)| match slot {
+        Slot::Stable | Slot::Canary if is_whole(part) => None,
+        Slot::Stable | Slot::Canary => Some(format!("{split} is not of whole percents")),
+        slot => Some(format!("this proxy has no slot {slot}")),
+    })
 }
 
 /// Since when a part is what it is about to be: what stays as it is keeps its age.
@@ -297,5 +301,73 @@ fn since<T: PartialEq>(
     match there {
         Some((same, since)) if same == wanted => since,
         _ => now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gradatim_conformance::router::{self, Bench};
+    use gradatim_examples::demo_service::Behaviour;
+
+    use super::*;
+
+    struct ProxyBench;
+
+    /// The proxy is its own world: there is no object beside it.
+    impl Bench for ProxyBench {
+        type World = Arc<Proxy>;
+
+        async fn world(&self) -> Arc<Proxy> {
+            let clock = Arc::new(Pace::new(100.0));
+            let pods = Pods::new(Arc::clone(&clock), 4, Behaviour::good("v1"));
+            pods.want(Behaviour::good("v2"));
+            Arc::new(Proxy::start(clock, pods, Arc::default()).await.unwrap())
+        }
+
+        async fn router(&self, world: &Arc<Proxy>) -> Arc<dyn TrafficRouter> {
+            Arc::clone(world) as _
+        }
+
+        async fn pass(&self, world: &Arc<Proxy>, time: Duration) -> bool {
+            let clock = &world.pipe.clock;
+            clock.sleep_until(clock.now() + time).await;
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn the_proxy_keeps_the_rules_of_a_router() {
+        let report = router::all(&ProxyBench).await;
+        eprintln!("{report}");
+        report.assert_clean();
+    }
+
+    #[tokio::test]
+    async fn of_a_hundred_requests_the_canary_gets_exactly_its_percentage() {
+        let proxy = ProxyBench.world().await;
+        for percent in [0, 1, 10, 33, 99, 100] {
+            let names = [(Slot::Stable, "v1"), (Slot::Canary, "v2")];
+            let bind = names.map(|(slot, name)| (slot, RevisionId::new(name)));
+            let stamp = Default::default();
+            let route = Route {
+                bind: Stamped::new(bind.into(), stamp),
+                split: Stamped::new(Split::canary(percent, 100), stamp),
+                headers: Stamped::new(Vec::new(), stamp),
+                mirrors: Stamped::new(Vec::new(), stamp),
+            };
+            proxy.apply(&route).await.unwrap();
+            let picked = (0..100).filter_map(|_| proxy.pipe.table().pick());
+            let canary = picked.filter(|id| id.as_str() == "v2").count();
+            assert_eq!(canary, percent as usize);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_route_or_a_pod_the_proxy_answers_503() {
+        let proxy = ProxyBench.world().await;
+        let status = http::get(&http::client(), proxy.address(), "/").await;
+        assert_eq!(status, Some(StatusCode::SERVICE_UNAVAILABLE));
     }
 }

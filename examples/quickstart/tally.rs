@@ -159,3 +159,57 @@ impl MetricProvider for Tally {
         Ok(Outcome::done(Reading::Series(all.unwrap_or_default())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_start_and_closed_at_its_end() {
+        let (tally, v2) = (Tally::default(), RevisionId::new("v2"));
+        for (second, failed) in [
+            (10, true),
+            (11, false),
+            (20, false),
+            (25, true),
+            (40, false),
+            (41, true),
+        ] {
+            tally.count(&v2, at(second), Duration::from_secs(second as u64), failed);
+        }
+        let versions = tally.versions();
+        let measure = |query, from, to| versions[&v2].measure(query, at(from), at(to));
+        assert_eq!(measure(Query::SuccessRate, 10, 40), Some(0.75));
+        assert_eq!(measure(Query::SuccessRate, 9, 40), Some(0.6));
+        assert_eq!(measure(Query::MedianLatency, 10, 40), Some(25.0));
+    }
+
+    #[test]
+    fn too_few_answers_say_nothing() {
+        let (tally, v2) = (Tally::default(), RevisionId::new("v2"));
+        tally.count(&v2, at(1), Duration::ZERO, false);
+        tally.count(&v2, at(2), Duration::ZERO, true);
+        assert_eq!(
+            tally.versions()[&v2].measure(Query::SuccessRate, at(0), at(9)),
+            None
+        );
+        assert_eq!(tally.counts(&v2).first_harm, Some(at(2)));
+        assert_eq!(tally.counts(&RevisionId::new("v3")), Counts::default());
+    }
+
+    #[test]
+    fn a_part_that_asks_for_nothing_known_is_refused() {
+        for part in [
+            serde_json::json!(null),
+            serde_json::json!({"query": "p95-latency", "versions": ["v2"]}),
+            serde_json::json!({"query": "success-rate", "versions": []}),
+            serde_json::json!({"query": "success-rate", "versions": [2]}),
+        ] {
+            assert!(parse(&part).is_err(), "{part}");
+        }
+    }
+}
