@@ -13,7 +13,9 @@ use crate::stamp::Stamp;
 
 impl Turn<'_> {
     pub(super) fn notice_drift(&mut self) {
-        if self.state.drifted || !self.is_started() {
+        // A first version has the resting slot, and nobody to give traffic back to.
+        let first = self.state.stable.is_none();
+        if self.state.drifted || !self.is_started() || first {
             return;
         }
         let latest = self.state.latest.clone();

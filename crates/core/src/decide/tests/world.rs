@@ -204,3 +204,16 @@ fn a_state_is_exact_through_its_text_and_small() {
     let newer = text.replacen("\"version\":1", "\"version\":9", 1);
     assert!(matches!(Saved::from_json(&newer), Saved::Unreadable { .. }));
 }
+
+#[test]
+fn a_first_version_whose_pods_come_up_one_by_one_is_no_drift() {
+    let mut world = World::new(canary(vec![StepKind::SetWeight(50)]), 4);
+    let v2 = RevisionId::new("v2");
+    world.workload.revisions.retain(|it| it.id == v2);
+    (world.route, world.saved) = (None, Saved::Nothing { incarnation: 1 });
+    world.limits.insert("v2".into(), 1);
+    let coming = world.run(20);
+    assert_eq!(coming.phase, Phase::Progressing, "{:#?}", world.log);
+    world.limits.clear();
+    assert_eq!(world.run(20).phase, Phase::Healthy, "{:#?}", world.log);
+}
