@@ -43,8 +43,10 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
 
 use crate::camera::Camera;
 use crate::line::{Line, Tone};
@@ -52,6 +54,9 @@ use crate::options::{HELP, Options};
 use crate::report::{Report, Verdict};
 use crate::shop::Shop;
 use crate::voice::{Voice, Wish};
+
+/// How long the first version may take to come up.
+const LONGEST_START: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let options = match Options::read(std::env::args().skip(1)) {
@@ -87,7 +92,11 @@ async fn run(options: &Options) -> Result<Report, Box<dyn Error>> {
     let (wishes, mut wished) = unbounded_channel();
     tokio::spawn(listen_for_signals(wishes.clone()));
     let (lines, written) = channel();
-    let shop = Shop::open(options, lines).await?;
+    let opened = timeout(LONGEST_START, Shop::open(options, lines));
+    let shop = tokio::select! {
+        opened = opened => opened.map_err(|_| "the first version does not come up")??,
+        left = wished.recv() => return Ok(Report { left, ..Report::default() }),
+    };
     let voice = voice(options, &shop, written, wishes)?;
     let report = release_all(options, shop, &mut wished).await;
     drop(voice);
