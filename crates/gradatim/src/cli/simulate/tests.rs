@@ -95,7 +95,8 @@ fn what_was_expected_and_did_not_come_is_the_bad_verdict() {
     let folder = Folder::new("expect", "v2 fails 20 %\nexpect promoted\n");
     let (exit, out, _) = folder.simulate(&[]);
     assert_eq!(exit, Exit::Bad);
-    let told = "\nEXPECTED (line 2): expected promoted, but it is rolled back at 0:20: success-rate:";
+    let told =
+        "\nEXPECTED (line 2): expected promoted, but it is rolled back at 0:20: success-rate:";
     assert!(out.contains(told), "{out}");
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
 }
