@@ -194,7 +194,7 @@ fn routes_of(writes: &[Write]) -> Vec<(usize, String)> {
 }
 
 /// A check of one round against the rounds before.
-type Check = fn(&mut Shadow, &Scene<'_>, &mut Tell<'_>);
+type Check = fn(&Shadow, &Scene<'_>, &mut Tell<'_>);
 
 const CHECKS: [Check; 13] = [
     capacity::s1,

@@ -127,6 +127,7 @@ mod simulation;
 mod site;
 mod store;
 mod traffic;
+mod verdict;
 mod version;
 mod workload;
 mod world;

@@ -17,6 +17,7 @@ use crate::fact::{Fact, What};
 use crate::happening::Happening;
 use crate::measure::metrics;
 use crate::report::{Outcome, Report};
+use crate::verdict::phase;
 use crate::world::{World, WriteKind};
 
 /// What a revision's pods were when they were last written down.
@@ -141,8 +142,8 @@ impl Record {
         let plan = metrics(&turn.plan).find(same);
         let (reading, verdict, why) = match (&measurement.outcome, plan) {
             (Answer::Done { reading, .. }, Some(plan)) => {
-                let verdict = judge(plan, reading);
-                (Some(reading.clone()), verdict.phase, verdict.why)
+                let why = told(turn, id).unwrap_or_else(|| judge(plan, reading).why);
+                (Some(reading.clone()), phase(plan, reading), why)
             }
             (Answer::Done { reading, .. }, None) => {
                 (Some(reading.clone()), AnalysisPhase::Running, String::new())
@@ -334,4 +335,16 @@ fn is_led_to(fact: &What, write: &What) -> bool {
         (What::Pods { revision: of, .. }, What::Scale { revision, .. }) => of == revision,
         _ => false,
     }
+}
+
+/// The sentence on a measurement that the core has made already, if it has; it costs much to
+/// make it anew.
+fn told(turn: &Turn, id: &MeasurementId) -> Option<String> {
+    let state = turn.decision.state.as_ref()?;
+    let run = state.runs.iter().find(|run| run.key == id.run)?;
+    let mut metrics = run.metrics.iter();
+    let metric = metrics.find(|metric| metric.name == id.metric && metric.digest == id.digest)?;
+    let same = |other: &&Measurement| other.id.run == id.run && other.id.metric == id.metric;
+    let alone = turn.observation.measurements.iter().filter(same).count() == 1;
+    (alone && !metric.last.is_empty()).then(|| metric.last.clone())
 }

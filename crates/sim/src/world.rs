@@ -180,10 +180,10 @@ impl World {
     /// The share of the users' requests that goes to a revision at this moment, 0 to 1.
     pub fn share(&self, name: &str) -> f64 {
         let shares = self.shares();
-        let mut named = self.revisions.iter().zip(shares.parts);
+        let mut named = self.revisions.iter().zip(&shares.parts);
         named
             .find(|(revision, _)| revision.id.as_str() == name)
-            .map_or(0.0, |(_, share)| share)
+            .map_or(0.0, |(_, share)| *share)
     }
 
     /// What was asked of a revision since the start of the simulation, and what became of it.

@@ -15,34 +15,18 @@ use super::{Invariant, Scene, Tell};
 use crate::world::WriteKind;
 
 /// S1: no side gets more than it can carry by the newest observation.
-pub(super) fn s1(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s1(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };
-    let (Some(seen), Some(attempt)) = (workload(turn), shadow.attempt.clone()) else {
+    let (Some(seen), Some(attempt)) = (workload(turn), &shadow.attempt) else {
         return;
     };
     if way(&turn.plan) == Way::Ratio {
         return ratio(shadow, scene, turn, seen, tell);
     }
-    let heights = climbs(shadow, turn, seen, &attempt);
-    canary(shadow, scene, turn, seen, &heights, tell);
-    stable(shadow, scene, seen, &attempt, &heights, tell);
-}
-
-/// The heights that the canary may stand at: for the fewest replicas wanted since its beginning,
-/// because a height keeps its count until the next one is available.
-fn climbs(shadow: &mut Shadow, turn: &Turn, seen: &WorkloadSeen, attempt: &Attempt) -> Vec<Height> {
-    let servers = (!seen.scales).then(|| {
-        let latest = seen.revision(&attempt.revision);
-        latest.map_or(1, |revision| revision.pods.max(1))
-    });
-    let (least, most) = attempt.replicas;
-    let mut heights = shadow.heights(&turn.plan, least, servers);
-    if most != least {
-        heights.extend(super::reading::heights(&turn.plan, most, servers));
-    }
-    heights
+    canary(shadow, scene, turn, seen, tell);
+    stable(shadow, scene, seen, attempt, tell);
 }
 
 fn canary(
@@ -50,9 +34,9 @@ fn canary(
     scene: &Scene<'_>,
     turn: &Turn,
     seen: &WorkloadSeen,
-    heights: &[Height],
     tell: &mut Tell<'_>,
 ) {
+    let heights = &shadow.heights;
     let unread = matches!(turn.decision.waiting.reason, Reason::StateUnreadable { .. });
     let stable = shadow.stable.as_ref();
     for revision in seen
@@ -96,9 +80,9 @@ fn stable(
     scene: &Scene<'_>,
     seen: &WorkloadSeen,
     attempt: &Attempt,
-    heights: &[Height],
     tell: &mut Tell<'_>,
 ) {
+    let heights = &shadow.heights;
     let Some(stable) = shadow
         .stable
         .as_ref()
@@ -209,11 +193,11 @@ fn scales<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (&'a RevisionId, u32)> 
 
 /// S2: a side shrinks below what its share needs only after the smaller share was seen and its
 /// delay has passed.
-pub(super) fn s2(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s2(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };
-    let (Some(seen), Some(attempt)) = (workload(turn), shadow.attempt.clone()) else {
+    let (Some(seen), Some(attempt)) = (workload(turn), &shadow.attempt) else {
         return;
     };
     if way(&turn.plan) == Way::Ratio || shadow.stable.is_none() {
@@ -224,7 +208,7 @@ pub(super) fn s2(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
         .map(|(id, replicas)| (id.clone(), replicas))
         .collect();
     for (id, replicas) in shrinking {
-        let Some(delay) = delay(shadow, turn, &attempt, &id) else {
+        let Some(delay) = delay(shadow, turn, attempt, &id) else {
             tell(
                 Invariant::S2,
                 format!("{id} loses pods that the plan keeps for ever"),
@@ -238,7 +222,7 @@ pub(super) fn s2(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             shadow,
             turn,
             seen,
-            &attempt,
+            attempt,
             &id,
             share.max(shadow.share_written(&id)),
         );
@@ -256,7 +240,7 @@ pub(super) fn s2(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
 
 /// The pods that a share needs.
 fn needed(
-    shadow: &mut Shadow,
+    shadow: &Shadow,
     turn: &Turn,
     seen: &WorkloadSeen,
     attempt: &Attempt,
@@ -267,8 +251,10 @@ fn needed(
     if *id != attempt.revision || shadow.stable.as_ref() == Some(id) {
         return whole;
     }
-    let heights = climbs(shadow, turn, seen, attempt);
-    let stood = heights.iter().filter(|height| height.weight >= share);
+    let stood = shadow
+        .heights
+        .iter()
+        .filter(|height| height.weight >= share);
     let least = stood.map(|height| height.needed(share)).min();
     least.unwrap_or(whole).min(whole)
 }
@@ -295,7 +281,7 @@ impl Shadow {
 }
 
 /// L4: stable follows the replica count, whatever the rollout waits for.
-pub(super) fn l4(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn l4(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };

@@ -13,7 +13,7 @@ use super::{Invariant, Scene, Tell};
 use crate::world::{Write, WriteKind};
 
 /// S3: a split sums to the plan's total, and a router is never given what it cannot express.
-pub(super) fn s3(_: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s3(_: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     for write in scene
         .writes
         .iter()
@@ -49,7 +49,7 @@ pub(super) fn s3(_: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
 
 /// S7: what is not saved is not performed, but for what only lowers the canary. (That a crash
 /// changes no route is seen only by comparing two runs: see [`super::same_routes`].)
-pub(super) fn s7(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s7(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let (Some(turn), Some(attempt)) = (scene.turn, &shadow.attempt) else {
         return;
     };
@@ -145,7 +145,7 @@ fn object(kind: &WriteKind) -> String {
 }
 
 /// S10: an order takes effect once, on what it was meant for.
-pub(super) fn s10(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s10(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };

@@ -18,20 +18,20 @@ use crate::world::{Write, WriteKind};
 
 /// S4: the canary rises to a new height only by a step that is reached, and with fresh
 /// measurements.
-pub(super) fn s4(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
-    let (Some(turn), Some(attempt)) = (scene.turn, shadow.attempt.clone()) else {
+pub(super) fn s4(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+    let (Some(turn), Some(attempt)) = (scene.turn, &shadow.attempt) else {
         return;
     };
-    let Some(height) = raised(shadow, scene, turn, &attempt) else {
+    let Some(height) = raised(shadow, scene, turn, attempt) else {
         return;
     };
-    if is_waived(shadow, turn, &attempt) {
+    if is_waived(shadow, turn, attempt) {
         return;
     }
     let from = first_step(&turn.plan, attempt.base);
     if let Some(missing) = missing(
         &turn.plan,
-        &attempt,
+        attempt,
         from..height.step,
         turn.now,
         height.step,
@@ -52,7 +52,7 @@ pub(super) fn s4(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
         .iter()
         .find(rises)
         .map_or(turn.now, |write| write.at);
-    if let Some(metric) = unmeasured(shadow, turn, &attempt, at) {
+    if let Some(metric) = unmeasured(shadow, turn, attempt, at) {
         let id = &attempt.revision;
         tell(
             Invariant::S4,
@@ -62,12 +62,7 @@ pub(super) fn s4(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
 }
 
 /// The lowest height of the plan that this round newly climbs to.
-fn raised(
-    shadow: &mut Shadow,
-    scene: &Scene<'_>,
-    turn: &Turn,
-    attempt: &Attempt,
-) -> Option<Height> {
+fn raised(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, attempt: &Attempt) -> Option<Height> {
     shadow
         .stable
         .as_ref()
@@ -88,11 +83,9 @@ fn raised(
             weight if weight >= plan.total => replicas,
             weight => super::reading::share_of(replicas + 1, weight, plan.total),
         };
-        let heights = shadow.heights(plan, replicas, None);
-        return heights
-            .into_iter()
-            .find(|height| most(height) >= pods)
-            .filter(|_| pods > before);
+        let mut heights = shadow.heights.iter().copied();
+        let height = heights.find(|height| most(height) >= pods);
+        return height.filter(|_| pods > before);
     }
     let share = routes(scene)
         .map(|route| route.share(&attempt.revision))
@@ -100,8 +93,8 @@ fn raised(
     if share <= attempt.highest {
         return None;
     }
-    let heights = shadow.heights(plan, replicas, None);
-    heights.into_iter().find(|height| height.weight >= share)
+    let mut heights = shadow.heights.iter().copied();
+    heights.find(|height| height.weight >= share)
 }
 
 /// The step from which an adopted rollout goes on.
@@ -227,7 +220,7 @@ fn unmeasured(shadow: &Shadow, turn: &Turn, attempt: &Attempt, at: Timestamp) ->
 }
 
 /// S5: after an abort nothing rises, and at most two revisions carry traffic.
-pub(super) fn s5(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s5(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     carriers(scene, tell);
     let (Some(turn), Some(attempt)) = (scene.turn, shadow.attempt.as_ref()) else {
         return;
@@ -316,7 +309,7 @@ fn begin(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, attempt: &Attempt, tel
 }
 
 /// S6: nothing passes without anything measured.
-pub(super) fn s6(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s6(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let (Some(turn), Some(attempt), Some(before)) = (scene.turn, &shadow.attempt, &shadow.before)
     else {
         return;
@@ -358,7 +351,7 @@ fn is_pass(order: &OrderKind) -> bool {
 }
 
 /// S8: stable changes only when everything has passed, and no slot is emptied.
-pub(super) fn s8(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s8(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     slots(shadow, scene, tell);
     let (Some(turn), true) = (scene.turn, shadow.fresh.promoted) else {
         return;

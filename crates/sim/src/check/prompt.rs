@@ -32,7 +32,7 @@ pub(super) fn l1(bound: &mut Option<Duration>, scene: &Scene<'_>, tell: &mut Tel
 }
 
 /// L2: a failing verdict lowers the canary with the very next write.
-pub(super) fn l2(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn l2(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let (Some(turn), Some(attempt)) = (scene.turn, &shadow.attempt) else {
         return;
     };

@@ -13,7 +13,7 @@ use super::shadow::{Shadow, workload};
 use super::{Invariant, Scene, Tell};
 
 /// S11: what is reported is never ahead of what is so.
-pub(super) fn s11(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn s11(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };
@@ -159,7 +159,7 @@ fn parts_seen(turn: &Turn) -> Vec<u32> {
 }
 
 /// L3: every wait has a deadline at which it is Degraded, and somebody who wakes for it.
-pub(super) fn l3(shadow: &mut Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+pub(super) fn l3(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     let Some(turn) = scene.turn else {
         return;
     };

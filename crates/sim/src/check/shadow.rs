@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use gradatim_core::action::Action;
-use gradatim_core::analysis::{AnalysisPhase, MetricPlan, judge};
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan};
 use gradatim_core::id::{Digest, MetricName, RevisionId};
 use gradatim_core::measurement::{GateState, Measurement, MeasurementId, Outcome, Reading, RunKey};
 use gradatim_core::observation::Read;
 use gradatim_core::order::{Order, OrderKind};
-use gradatim_core::plan::Plan;
 use gradatim_core::reason::Reason;
 use gradatim_core::route::Route;
 use gradatim_core::time::Timestamp;
@@ -19,10 +18,12 @@ use gradatim_driver::{Persisted, Turn};
 use super::Scene;
 use super::reading::{Height, heights};
 use crate::measure::metrics;
+use crate::verdict::{is_proof, phase};
 use crate::world::{Write, WriteKind};
 
-/// What heights depend on: the plan, the replicas, and the servers where nothing is scaled.
-type Climb = (Digest, u32, Option<u32>);
+/// What heights depend on: the plan, the fewest and the most replicas, and the servers where
+/// nothing is scaled.
+type Climb = (Digest, (u32, u32), Option<u32>);
 
 /// What was measured of a metric in one run of one attempt.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,7 +80,9 @@ pub(crate) struct Shadow {
     plan: Option<Digest>,
     wanted: Option<RevisionId>,
     measured: BTreeSet<MeasurementId>,
-    cache: Option<(Climb, Vec<Height>)>,
+    climb: Option<Climb>,
+    /// The heights that the canary may stand at.
+    pub(crate) heights: Vec<Height>,
     /// What is known since this round alone.
     pub(crate) fresh: Fresh,
 }
@@ -107,6 +110,7 @@ impl Shadow {
         self.count_causes(turn);
         self.see_orders(turn);
         self.see_attempt(scene, turn);
+        self.see_heights(turn);
         self.see_measurements(turn);
         self.see_abort(turn);
         let stable = turn.decision.summary.stable.clone();
@@ -232,7 +236,7 @@ impl Shadow {
             .entry((id.run, id.metric.clone()))
             .or_default();
         verdicts.newest = Some(measurement.at);
-        match judge(metric, reading).phase {
+        match phase(metric, reading) {
             AnalysisPhase::Successful => {
                 (verdicts.passed, verdicts.failed_in_a_row) = (verdicts.passed + 1, 0);
                 verdicts.proven += u32::from(is_proof(metric, reading));
@@ -302,22 +306,27 @@ impl Shadow {
         }
     }
 
-    /// The heights of a plan for a replica count.
-    pub(crate) fn heights(
-        &mut self,
-        plan: &Plan,
-        replicas: u32,
-        servers: Option<u32>,
-    ) -> Vec<Height> {
-        let key = (plan.digest, replicas, servers);
-        match &self.cache {
-            Some((known, heights)) if *known == key => heights.clone(),
-            _ => {
-                let heights = heights(plan, replicas, servers);
-                self.cache = Some((key, heights.clone()));
-                heights
-            }
+    /// The heights that the canary may stand at: for the fewest replicas wanted since its
+    /// beginning, because a height keeps its count until the next one is available, and for the
+    /// most.
+    fn see_heights(&mut self, turn: &Turn) {
+        let (Some(seen), Some(attempt)) = (workload(turn), &self.attempt) else {
+            return;
+        };
+        let servers = (!seen.scales).then(|| {
+            let latest = seen.revision(&attempt.revision);
+            latest.map_or(1, |revision| revision.pods.max(1))
+        });
+        let climb = (turn.plan.digest, attempt.replicas, servers);
+        if self.climb == Some(climb) {
+            return;
         }
+        let (least, most) = attempt.replicas;
+        self.heights = heights(&turn.plan, least, servers);
+        if most != least {
+            self.heights.extend(heights(&turn.plan, most, servers));
+        }
+        self.climb = Some(climb);
     }
 }
 
@@ -350,30 +359,6 @@ pub(crate) fn routes<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Route> {
         Action::Route { route, .. } => Some(route),
         _ => None,
     }))
-}
-
-/// Whether something was measured, or the condition names the case of nothing.
-fn is_proof(metric: &MetricPlan, reading: &Reading) -> bool {
-    let names = |words: &[&str]| {
-        let conditions = metric.success.iter().chain(&metric.failure);
-        let mut sources = conditions.map(|condition| condition.source().replace(' ', ""));
-        sources.any(|source| words.iter().any(|word| source.contains(word)))
-    };
-    let nan = |series: &[gradatim_core::measurement::Series]| {
-        let last = |one: &gradatim_core::measurement::Series| {
-            one.samples.last().map(|sample| sample.value)
-        };
-        series.iter().filter_map(last).any(|value| value.is_nan())
-    };
-    match reading {
-        Reading::Series(series) if series.is_empty() => {
-            names(&["len(", "nil", "Nil", "default(", "??"])
-        }
-        Reading::Json(json) if json.is_null() => names(&["len(", "nil", "Nil", "default(", "??"]),
-        Reading::Number(number) if number.is_nan() => names(&["isNaN("]),
-        Reading::Series(series) if nan(series) => names(&["isNaN("]),
-        _ => true,
-    }
 }
 
 /// Whether a metric has failed more often than it may.

@@ -1,5 +1,7 @@
 //! Which way the traffic flows.
 
+use std::borrow::Cow;
+
 use gradatim_core::capability::Part;
 use gradatim_core::plan::StrategyKind;
 use gradatim_core::route::{Bindings, Slot};
@@ -22,10 +24,11 @@ pub(crate) struct Flows {
     pub(crate) dirty: bool,
     each: Vec<Flow>,
     nowhere: Flow,
+    shares: Shares,
 }
 
 /// Which share of the users' requests goes where.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Shares {
     /// To each revision, 0 to 1.
     pub(crate) parts: Vec<f64>,
@@ -59,7 +62,7 @@ impl World {
 
     fn compute_flows(&mut self) {
         let rate = self.traffic.at(self.elapsed(), hour(self.now));
-        let shares = self.shares();
+        let shares = self.divide();
         let trusted = self
             .revisions
             .iter()
@@ -92,7 +95,12 @@ impl World {
         } else {
             nowhere
         };
-        (self.flows.each, self.flows.nowhere, self.flows.dirty) = (each, nowhere, false);
+        self.flows = Flows {
+            dirty: false,
+            each,
+            nowhere,
+            shares,
+        };
     }
 
     fn log_shares(&mut self, parts: &[f64]) {
@@ -191,7 +199,15 @@ impl World {
     }
 
     /// Who gets which share at this moment.
-    pub(crate) fn shares(&self) -> Shares {
+    pub(crate) fn shares(&self) -> Cow<'_, Shares> {
+        if self.flows.dirty || self.flows.shares.parts.is_empty() {
+            Cow::Owned(self.divide())
+        } else {
+            Cow::Borrowed(&self.flows.shares)
+        }
+    }
+
+    fn divide(&self) -> Shares {
         let routed = || {
             self.routers
                 .iter()
