@@ -146,7 +146,7 @@ impl Order {
     ) -> Result<Exit, Failure> {
         let began = Instant::now();
         loop {
-            let seen = store::one(rollout)?;
+            let seen = store::one(rollout).map_err(unreadable)?;
             let changed = seen.as_ref().map(|seen| &seen.published) != before;
             if changed || began.elapsed() >= PUBLISHING {
                 let all: Vec<_> = seen.into_iter().collect();

@@ -5,12 +5,14 @@ use std::io::Write;
 use gradatim_core::decision::Phase;
 
 use super::failure::Failure;
+use super::look::Tone;
 use super::store::{self, StoreArgument};
+use super::text::clean;
 use super::{Exit, Io};
 
 /// Say where the rollouts in a file store stand
 ///
-/// Exits with 1 when one that is shown is Degraded.
+/// Exits with 1 when one that is shown is Degraded, and with 3 when one cannot be read.
 #[derive(Debug, clap::Args)]
 pub(super) struct Status {
     /// Show this rollout only
@@ -26,7 +28,7 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let store = self.store.open()?;
-        let all = store::seen(&store, self.name.as_deref())?;
+        let (all, broken) = store::seen(&store, self.name.as_deref())?;
         match self.json {
             true => {
                 let text = serde_json::to_string_pretty(&all).map_err(std::io::Error::from)?;
@@ -35,9 +37,17 @@ impl Status {
             false if all.is_empty() => writeln!(io.err, "No rollout has been decided on yet.")?,
             false => store::table(&all, store::now()).write(&mut io.out)?,
         }
+        for text in &broken {
+            let head = io.err.look().paint(Tone::Waiting, "warning:");
+            writeln!(io.err, "{head} {}", clean(text))?;
+        }
         let degraded = all
             .iter()
             .any(|seen| seen.published.phase == Phase::Degraded);
-        Ok(if degraded { Exit::Bad } else { Exit::Good })
+        Ok(match (degraded, broken.is_empty()) {
+            (true, _) => Exit::Bad,
+            (false, true) => Exit::Good,
+            (false, false) => Exit::Undecided,
+        })
     }
 }

@@ -54,25 +54,30 @@ impl StoreArgument {
 }
 
 /// Everything that was published, by name; or the one rollout that is asked for.
-pub(super) fn seen(store: &FileStore, name: Option<&str>) -> Result<Vec<Seen>, Failure> {
-    let names = match name {
-        Some(name) => {
-            known(store, name)?;
-            vec![RolloutId::from(name)]
-        }
-        None => store.list().map_err(unreadable)?,
-    };
-    let mut all = Vec::new();
-    for name in names {
-        all.extend(one(&store.rollout(name))?);
+///
+/// A rollout that cannot be read does not hide the others: what is wrong with it comes apart.
+pub(super) fn seen(
+    store: &FileStore,
+    name: Option<&str>,
+) -> Result<(Vec<Seen>, Vec<String>), Failure> {
+    if let Some(name) = name {
+        known(store, name)?;
+        let seen = one(&store.rollout(name)).map_err(unreadable)?;
+        return Ok((seen.into_iter().collect(), Vec::new()));
     }
-    Ok(all)
+    let (mut all, mut broken) = (Vec::new(), Vec::new());
+    for name in store.list().map_err(unreadable)? {
+        match one(&store.rollout(name)) {
+            Ok(seen) => all.extend(seen),
+            Err(error) => broken.push(error.text),
+        }
+    }
+    Ok((all, broken))
 }
 
 /// A rollout as it was last published; none before its first decision.
-pub(super) fn one(rollout: &FileRollout) -> Result<Option<Seen>, Failure> {
-    let published = rollout.published().map_err(unreadable)?;
-    let driven = rollout.is_driven().map_err(unreadable)?;
+pub(super) fn one(rollout: &FileRollout) -> Result<Option<Seen>, PortError> {
+    let (published, driven) = (rollout.published()?, rollout.is_driven()?);
     Ok(published.map(|published| Seen { driven, published }))
 }
 
@@ -166,11 +171,16 @@ pub(super) fn weight(published: &Published) -> String {
     }
     let share = |parts: u32| percent(f64::from(parts) / f64::from(summary.total.max(1)));
     match summary.weight_seen {
-        Some(seen) if seen != summary.weight => {
+        // The reason says it already when it is the weight that is waited for.
+        Some(seen) if seen != summary.weight && !is_route(published) => {
             format!("{} (seen {})", share(summary.weight), share(seen))
         }
         _ => share(summary.weight),
     }
+}
+
+fn is_route(published: &Published) -> bool {
+    matches!(published.waiting.reason, Reason::Route { .. })
 }
 
 /// The step as a person counts it.

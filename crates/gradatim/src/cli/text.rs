@@ -88,12 +88,10 @@ pub(super) fn short(duration: Duration) -> String {
 /// A percentage without needless digits.
 pub(super) fn percent(part: f64) -> String {
     let percent = part * 100.0;
-    let digits = match percent {
-        _ if (percent - percent.round()).abs() < 0.005 => 0,
-        percent if percent >= 10.0 => 1,
-        _ => 2,
-    };
-    format!("{percent:.digits$} %")
+    let digits = if percent >= 10.0 { 1 } else { 2 };
+    let text = format!("{percent:.digits$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} %")
 }
 
 /// A time since the start, such as `3:30` or `1:02:00`.
@@ -157,6 +155,9 @@ mod tests {
         assert_eq!(percent(0.333), "33.3 %");
         assert_eq!(percent(0.0056), "0.56 %");
         assert_eq!(percent(0.29), "29 %");
+        assert_eq!(percent(0.005), "0.5 %");
+        assert_eq!(percent(0.0), "0 %");
+        assert_eq!(percent(1.0), "100 %");
         assert_eq!(clock(Duration::from_secs(210)), "3:30");
         assert_eq!(clock(Duration::from_secs(3720)), "1:02:00");
         assert_eq!(clock(Duration::from_millis(1499)), "0:01");

@@ -45,7 +45,7 @@ impl Watch {
         let mut shown = Shown::new(self.json, io.out.look().redraw);
         let began = Instant::now();
         loop {
-            let all = store::seen(&store, self.name.as_deref())?;
+            let (all, _) = store::seen(&store, self.name.as_deref())?;
             shown.show(&all, &mut io.out)?;
             if io.out.is_closed() {
                 return Ok(Exit::Good);
@@ -77,7 +77,8 @@ impl Watch {
         let Some(name) = &self.name else {
             return Ok(Exit::Good);
         };
-        let driven = store::one(&store.rollout(name.as_str()))?.is_some_and(|seen| seen.driven);
+        let seen = store::one(&store.rollout(name.as_str())).map_err(store::unreadable)?;
+        let driven = seen.is_some_and(|seen| seen.driven);
         let dead = if driven {
             ""
         } else {

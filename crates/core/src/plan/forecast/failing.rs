@@ -89,7 +89,12 @@ pub(super) fn failing(plan: &Plan, assumed: &Assumed, timeline: &Timeline) -> Fa
         false => found.at,
     });
     let stops_at = stands(timeline, back);
-    let before = |it: &&Exposure| back.is_none_or(|back| it.at < back);
+    // What comes after a pause without end is not what this version is known by.
+    let stop = stops_at.and_then(|at| timeline.steps.get(at));
+    let before = |it: &&Exposure| match stop {
+        Some(row) => it.at <= row.from.first(),
+        None => back.is_none_or(|back| it.at < back),
+    };
     let shares = timeline.exposure.iter().filter(before).map(|it| it.share);
     Failing {
         first_request: first.filter(|first| back.is_none_or(|back| *first <= back)),

@@ -275,6 +275,7 @@ fn a_pause_without_end_starts_the_clock_anew() {
         (failing.stops_at, failing.exposed, failing.takes()),
         (Some(1), None, None)
     );
+    assert_eq!(failing.largest_share, 0.2, "that of the pause");
 }
 
 #[test]

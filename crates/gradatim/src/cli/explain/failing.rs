@@ -18,6 +18,9 @@ const HOUR: f64 = 3600.0;
 /// Writes when it is found, when its traffic is back, and whom it reaches.
 pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {
     let failing = &explained.forecast.failing;
+    if explained.forecast.assumed.replicas == 0 {
+        return Ok(());
+    }
     let look = out.look();
     writeln!(out)?;
     let head = "If the new version fails from its first request";

@@ -18,6 +18,12 @@ use super::words::{holds, metric, moment};
 pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {
     title(explained, out)?;
     writeln!(out)?;
+    if explained.forecast.assumed.replicas == 0 {
+        return writeln!(
+            out,
+            "  no replicas are wanted: a release waits until there are some"
+        );
+    }
     steps(explained, out)?;
     background(&explained.forecast, out)?;
     footnote(&explained.forecast, out)
