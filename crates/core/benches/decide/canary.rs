@@ -94,16 +94,19 @@ impl Canary {
             canary.turn();
         }
         for _ in 0..5 {
-            canary.now = canary.now + Duration::from_secs(30);
-            canary.turn();
             canary.turn();
         }
-        canary.seen.measurements.clear();
-        let quiet = canary.decide();
+        // Everything that is due has been answered, and nothing is due for a while.
+        let mut quiet = canary.decide();
+        while quiet.state.is_some() || !quiet.wanted.is_empty() {
+            canary.follow(quiet);
+            quiet = canary.decide();
+        }
         assert!(
-            quiet.state.is_none() && quiet.actions.is_empty(),
+            quiet.actions.is_empty() && quiet.wake > Some(canary.now),
             "{quiet:?}"
         );
+        canary.seen.measurements.clear();
         canary
     }
 
@@ -134,9 +137,17 @@ impl Canary {
         matches!(state.course, Course::Forward { step, .. } if step == index)
     }
 
-    /// One round whose effects show at once, a second before the next.
+    /// One round, and on to the next that is due, 30 s later at most.
     fn turn(&mut self) {
         let decision = self.decide();
+        let wake = decision.wake.unwrap_or(self.now);
+        self.follow(decision);
+        let latest = self.now + Duration::from_secs(30);
+        self.now = wake.clamp(self.now, latest) + Duration::from_secs(1);
+    }
+
+    /// What was decided shows at once.
+    fn follow(&mut self, decision: Decision) {
         if let Some(state) = decision.state {
             self.saved = Saved::State(state);
         }
@@ -146,9 +157,6 @@ impl Canary {
         let answers = decision.wanted.iter().map(|ask| answer(ask, self.now));
         self.seen.measurements = answers.collect();
         self.seen.delivered = decision.events.iter().map(|event| event.id).collect();
-        let wake = decision.wake.unwrap_or(self.now);
-        self.now =
-            wake.clamp(self.now, self.now + Duration::from_secs(30)) + Duration::from_secs(1);
     }
 
     fn perform(&mut self, action: &Action) {
