@@ -16,6 +16,7 @@ mod plan;
 mod state;
 mod verdict;
 
+pub(crate) use self::machine::advance;
 pub use self::machine::{Frame, Turned, fill, start, turn};
 pub use self::plan::{LateArg, MetricPlan, NoVerdict, RunPlan};
 pub use self::state::{AnalysisPhase, MetricState, RunState};

@@ -94,6 +94,22 @@ pub fn turn(
     now: Timestamp,
 ) -> Turned {
     let mut state = state.clone();
+    let (wanted, wake) = advance(plan, &mut state, measurements, frame, now);
+    Turned {
+        state,
+        wanted,
+        wake,
+    }
+}
+
+/// The same in place: what is wanted now, and when to turn again.
+pub(crate) fn advance(
+    plan: &RunPlan,
+    state: &mut RunState,
+    measurements: &[Measurement],
+    frame: &Frame<'_>,
+    now: Timestamp,
+) -> (Vec<Ask>, Option<Timestamp>) {
     let mut turned = Wanted {
         frame,
         key: state.key,
@@ -103,38 +119,36 @@ pub fn turn(
         wake: None,
     };
     if !state.phase.is_final() {
-        state.metrics = follow_plan(plan, &state.metrics);
+        follow_plan(plan, &mut state.metrics);
         for (metric, plan) in state.metrics.iter_mut().zip(&plan.metrics) {
             for measurement in measurements {
                 turned.take(plan, metric, measurement);
             }
         }
-        assess::run(plan, &mut state);
+        assess::run(plan, state);
     }
     if !state.phase.is_final() {
         for (metric, plan_of_metric) in state.metrics.iter().zip(&plan.metrics) {
             turned.ask(plan_of_metric, metric);
         }
     }
-    Turned {
-        state,
-        wanted: turned.wanted,
-        wake: turned.wake,
-    }
+    (turned.wanted, turned.wake)
 }
 
 /// A metric is known by name and digest: an edited one starts again, the others go on.
-fn follow_plan(plan: &RunPlan, known: &[MetricState]) -> Vec<MetricState> {
-    let same = |plan: &MetricPlan| {
-        known
-            .iter()
-            .find(|m| m.name == plan.name && m.digest == plan.digest)
-            .cloned()
+fn follow_plan(plan: &RunPlan, known: &mut Vec<MetricState>) {
+    let is = |plan: &MetricPlan, known: &MetricState| {
+        known.digest == plan.digest && known.name == plan.name
     };
-    plan.metrics
-        .iter()
-        .map(|plan| same(plan).unwrap_or_else(|| pending(plan)))
-        .collect()
+    let mut both = plan.metrics.iter().zip(&*known);
+    if plan.metrics.len() == known.len() && both.all(|(plan, known)| is(plan, known)) {
+        return;
+    }
+    let metrics = plan.metrics.iter().map(|plan| {
+        let same = known.iter().find(|known| is(plan, known));
+        same.cloned().unwrap_or_else(|| pending(plan))
+    });
+    *known = metrics.collect();
 }
 
 struct Wanted<'a> {
@@ -165,9 +179,9 @@ impl Wanted<'_> {
 
     /// The instant that a measurement speaks of: when its tick is due, or when it was to be
     /// tried again.
-    fn instant(&self, plan: &MetricPlan, state: &MetricState, id: &MeasurementId) -> Timestamp {
-        let due = self.due(plan, id.tick);
-        let again = state.retry_at.filter(|_| id.retry > 0);
+    fn instant(&self, plan: &MetricPlan, state: &MetricState, tick: u32, retry: u32) -> Timestamp {
+        let due = self.due(plan, tick);
+        let again = state.retry_at.filter(|_| retry > 0);
         again.map_or(due, |again| again.max(due))
     }
 
@@ -186,8 +200,7 @@ impl Wanted<'_> {
         state.tick.saturating_add(passed)
     }
 
-    fn id(&self, plan: &MetricPlan, state: &MetricState) -> MeasurementId {
-        let tick = self.tick(plan, state);
+    fn id(&self, plan: &MetricPlan, tick: u32, retry: u32) -> MeasurementId {
         MeasurementId {
             incarnation: self.frame.incarnation,
             revision: self.frame.revision.clone(),
@@ -196,7 +209,7 @@ impl Wanted<'_> {
             metric: plan.name.clone(),
             digest: plan.digest,
             tick,
-            retry: if tick == state.tick { state.retry } else { 0 },
+            retry,
         }
     }
 
@@ -206,7 +219,7 @@ impl Wanted<'_> {
             return;
         }
         let at = self
-            .instant(plan, state, &measurement.id)
+            .instant(plan, state, measurement.id.tick, measurement.id.retry)
             .max(self.started_at)
             .min(self.now.max(measurement.at));
         state.tick = measurement.id.tick;
@@ -278,8 +291,9 @@ impl Wanted<'_> {
         if state.phase.is_final() {
             return;
         }
-        let id = self.id(plan, state);
-        let at = self.instant(plan, state, &id);
+        let tick = self.tick(plan, state);
+        let retry = if tick == state.tick { state.retry } else { 0 };
+        let at = self.instant(plan, state, tick, retry);
         let from = state
             .retry_at
             .into_iter()
@@ -290,7 +304,7 @@ impl Wanted<'_> {
             return;
         }
         self.wanted.push(Ask {
-            id,
+            id: self.id(plan, tick, retry),
             provider: plan.provider.clone(),
             query: fill(&plan.query, self.frame.args),
             window: plan.window,

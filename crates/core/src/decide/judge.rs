@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::advance::Completion;
 use super::turn::Turn;
 use super::wait::Wait;
-use crate::analysis::{AnalysisPhase, Frame, LateArg, RunPlan, RunState, start, turn as turn_run};
+use crate::analysis::{AnalysisPhase, Frame, LateArg, RunPlan, RunState, advance, start};
 use crate::event::EventKind;
 use crate::id::cut;
 use crate::measurement::{GatePoint, RunKey};
@@ -115,16 +115,18 @@ impl<'a> Turn<'a> {
         };
         let was = run.phase;
         if self.resolve_args(&plan, run) {
+            // The arguments are the run's own, which is about to change.
+            let args = std::mem::take(&mut run.args);
             let frame = Frame {
                 incarnation: self.state.incarnation,
                 revision: &self.state.latest,
                 attempt: self.state.attempt,
-                args: &run.args,
+                args: &args,
             };
-            let turned = turn_run(&plan, run, &self.seen.measurements, &frame, self.now);
-            *run = turned.state;
-            self.wanted.extend(turned.wanted);
-            if let Some(wake) = turned.wake {
+            let (wanted, wake) = advance(&plan, run, &self.seen.measurements, &frame, self.now);
+            run.args = args;
+            self.wanted.extend(wanted);
+            if let Some(wake) = wake {
                 self.wake_at(wake);
             }
         }

@@ -194,12 +194,31 @@ impl<'a> Turn<'a> {
     /// cannot be read.
     pub(super) fn share_seen(&self, revision: &RevisionId) -> Option<u32> {
         let mut share: u32 = 0;
-        for slot in SLOTS {
-            if self.may_serve(slot, revision)? {
+        for (slot, serves) in SLOTS.into_iter().zip(self.served_slots(revision)?) {
+            if serves {
                 share = share.saturating_add(self.part_seen(slot)?);
             }
         }
         Some(share.min(self.plan.total))
+    }
+
+    /// Which of the [`SLOTS`] may send traffic to a revision by what any router shows.
+    fn served_slots(&self, revision: &RevisionId) -> Option<[bool; SLOTS.len()]> {
+        if !self.plan.carries(Part::Bind) {
+            return Some(SLOTS.map(|slot| self.wanted_at(slot) == Some(revision)));
+        }
+        let mut serves = [false; SLOTS.len()];
+        for carrier in self.carriers(Part::Bind) {
+            let values = carrier?.1.bind.iter().flat_map(|seen| &seen.values);
+            let bound = values.flatten();
+            for (slot, _) in bound.filter(|(_, bound)| bound.revision.as_ref() == Some(revision)) {
+                let known = SLOTS.iter().position(|known| known == slot);
+                if let Some(serves) = known.and_then(|place| serves.get_mut(place)) {
+                    *serves = true;
+                }
+            }
+        }
+        Some(serves)
     }
 
     /// Whether any router may send a slot's traffic to a revision.
