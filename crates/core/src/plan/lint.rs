@@ -62,6 +62,10 @@ pub enum Rule {
     OnlyWatched,
     /// Two metrics that ask and want the same.
     SameTwice,
+    /// A condition that takes a list of series for a number.
+    VectorAsNumber,
+    /// A query that divides something by itself.
+    SameOverSame,
     /// An empty answer that nothing in the condition foresees.
     UnguardedEmpty,
     /// A NaN that nothing in the condition foresees.
@@ -122,7 +126,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::NoCondition,
         Self::ConstantCondition,
         Self::NeverFails,
@@ -130,6 +134,8 @@ impl Rule {
         Self::ErrorsInTries,
         Self::OnlyWatched,
         Self::SameTwice,
+        Self::VectorAsNumber,
+        Self::SameOverSame,
         Self::UnguardedEmpty,
         Self::UnguardedNan,
         Self::ConditionsOverlap,
@@ -170,6 +176,8 @@ impl Rule {
             Self::ErrorsInTries => "errors-in-tries",
             Self::OnlyWatched => "only-watched",
             Self::SameTwice => "same-twice",
+            Self::VectorAsNumber => "vector-as-number",
+            Self::SameOverSame => "same-over-same",
             Self::UnguardedEmpty => "unguarded-empty",
             Self::UnguardedNan => "unguarded-nan",
             Self::ConditionsOverlap => "conditions-overlap",

@@ -10,12 +10,49 @@ use crate::time::Timestamp;
 
 pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
     for (_, metric) in subject.judging() {
-        if ["prometheus", "loki"].contains(&metric.plan.provider.as_str()) {
+        let listed = ["prometheus", "loki"].contains(&metric.plan.provider.as_str());
+        if listed && !vector(metric, found) {
             empty(metric, found);
             nan(metric, found);
         }
         between(metric, found);
     }
+}
+
+/// The answer is a list of series, and each condition that cannot take one is an error each time.
+fn vector(metric: &Metric<'_>, found: &mut Found) -> bool {
+    let mut texts = query::texts(&metric.plan.query).into_iter();
+    if texts.any(|text| text.trim_start().starts_with("scalar(")) {
+        return false;
+    }
+    let conditions = [
+        ("successCondition", &metric.plan.success),
+        ("failureCondition", &metric.plan.failure),
+    ];
+    let wrong = conditions.into_iter().find(|(_, condition)| {
+        condition.as_ref().is_some_and(|condition| {
+            let numbers = [0.0, 0.5, 1.0, 100.0].map(Value::Float);
+            let takes = |value: &Value| condition.holds(value).is_ok();
+            let lists = numbers.clone().map(|number| Value::Array(vec![number]));
+            numbers.iter().any(takes) && !lists.iter().any(takes)
+        })
+    });
+    let Some((field, _)) = wrong else {
+        return false;
+    };
+    let message = format!(
+        "the answer of {} is a list of series, which this takes for a number: each measurement is \
+         an error",
+        metric.plan.provider
+    );
+    let site = metric.site.key(field);
+    found.say(
+        Rule::VectorAsNumber,
+        &site,
+        message,
+        "result[0] is the first of the list",
+    );
+    true
 }
 
 /// An empty vector is what a query without any matching series gives.

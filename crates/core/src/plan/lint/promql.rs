@@ -51,6 +51,31 @@ pub(super) fn may_be_nan(query: &str) -> bool {
     divided || code.contains("histogram_quantile(")
 }
 
+/// Whether the whole query is something divided by itself.
+pub(super) fn divides_itself(query: &str) -> bool {
+    let (mut depth, mut quote) = (0_i32, None);
+    let mut at = None;
+    for (index, c) in query.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(c),
+            (None, '(' | '{' | '[') => depth += 1,
+            (None, ')' | '}' | ']') => depth -= 1,
+            (None, '#') => return false,
+            (None, '/') if depth == 0 && at.is_some() => return false,
+            (None, '/') if depth == 0 => at = Some(index),
+            _ => {}
+        }
+    }
+    let Some((above, below)) = at.and_then(|at| query.split_at_checked(at)) else {
+        return false;
+    };
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    let above = squeezed(above);
+    !above.is_empty() && above == squeezed(below.trim_start_matches('/'))
+}
+
 /// The longest window that the query looks back over: of `[5m]` and `[1h:1m]`, an hour.
 pub(super) fn window(query: &str) -> Option<Duration> {
     let code = code(query);
@@ -170,6 +195,18 @@ mod tests {
         ] {
             assert_eq!(window(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_query_over_itself_is_seen() {
+        assert!(divides_itself(
+            "sum(rate(a{x=\"1\"}[1m])) by (y) /\n sum( rate(a{x=\"1\"}[1m])) by (y)"
+        ));
+        assert!(!divides_itself("sum(a{x=\"1\"}) / sum(a{x=\"2\"})"));
+        assert!(!divides_itself("a / a / a"));
+        assert!(!divides_itself("(a / a)"));
+        assert!(!divides_itself("a{x=\"b/b\"}"));
+        assert!(!divides_itself("/") && !divides_itself("") && !divides_itself("é / ü"));
     }
 
     #[test]

@@ -50,6 +50,15 @@ pub(super) enum Takes {
 pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
     let sides = Sides::of(subject);
     for (run, metric) in subject.judging() {
+        if texts(&metric.plan.query)
+            .into_iter()
+            .any(promql::divides_itself)
+        {
+            let name = &metric.plan.name;
+            let message = format!("{name} divides something by itself: it is 1 whatever happens");
+            let help = "what is good or bad above, all of it below";
+            found.say(Rule::SameOverSame, &site(metric), message, help);
+        }
         let takes = takes(&sides, run, metric);
         if everyone_is_new(subject, run.place) || matches!(takes, Takes::New | Takes::Unknown) {
             continue;

@@ -296,6 +296,21 @@ fn cases() -> Vec<(Rule, Case, Case)> {
             twice("result[0] >= 0.5"),
         ),
         (
+            Rule::VectorAsNumber,
+            guarded("result >= 0.95"),
+            guarded("result[0] >= 0.95"),
+        ),
+        (
+            Rule::VectorAsNumber,
+            guarded("result >= 0.95"),
+            judged(asking("scalar(errors_total)").with_success("result < 5")),
+        ),
+        (
+            Rule::SameOverSame,
+            judged(asking("sum(errors_total) /  sum(errors_total)")),
+            good(),
+        ),
+        (
             Rule::UnguardedEmpty,
             guarded("result[0] >= 0.95"),
             guarded("len(result) == 0 || result[0] >= 0.95"),
