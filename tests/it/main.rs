@@ -5,6 +5,7 @@ mod conformance;
 mod live;
 mod manifests;
 mod parity;
+mod properties;
 mod providers;
 mod restart;
 mod scenarios;
