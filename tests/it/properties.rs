@@ -15,7 +15,7 @@ use self::case::{Case, calm, troubled};
 use self::coverage::Coverage;
 
 /// How many cases are tried by default.
-const CASES: u32 = 96;
+const CASES: u32 = 160;
 
 fn runner() -> TestRunner {
     let persistence = FileFailurePersistence::WithSource("regressions");

@@ -66,7 +66,8 @@ impl Turn<'_> {
 
     pub(super) fn stable_target(&self) -> u32 {
         let trial = match self.is_started() {
-            true => self.wanted_share(&self.state.latest),
+            // Stable's pods come before a lower weight does.
+            true => self.wanted_share(&self.state.latest).min(self.step_weight()),
             false => 0,
         };
         self.plan.stable_pods(trial, self.replicas())

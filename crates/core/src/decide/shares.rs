@@ -32,6 +32,7 @@ impl Turn<'_> {
     }
 
     fn notice_share(&mut self, id: &RevisionId, share: u32, stands: Option<Timestamp>) {
+        let leaving = self.leaving(id);
         let Some(known) = self.state.shares.get_mut(id) else {
             if share > 0 {
                 let fresh = ShareSeen {
@@ -49,15 +50,22 @@ impl Turn<'_> {
             return;
         }
         let rose = share > known.share;
-        let on_its_way = known.since.map_or(known.before, |_| 0);
         *known = ShareSeen {
             share,
-            before: known.share.max(on_its_way),
+            before: known.share.max(leaving),
             since: stands,
         };
         if rose {
             self.tell_rise(id, share);
         }
+    }
+
+    /// What a revision had before, until it has drained.
+    fn leaving(&self, id: &RevisionId) -> u32 {
+        let known = self.state.shares.get(id);
+        let drained = |since: Timestamp| since + self.plan.drain_delay <= self.now;
+        let leaves = known.filter(|known| !known.since.is_some_and(drained));
+        leaves.map_or(0, |known| known.before)
     }
 
     fn tell_rise(&mut self, id: &RevisionId, share: u32) {
@@ -78,13 +86,13 @@ impl Turn<'_> {
             if had == route.share(id) && (!tried || self.is_stable(id)) {
                 continue;
             }
+            let leaving = self.leaving(id);
             let known = self.state.shares.entry(id.clone()).or_insert(ShareSeen {
                 share: 0,
                 before: 0,
                 since: None,
             });
-            let on_its_way = known.since.map_or(known.before, |_| 0);
-            (known.before, known.since) = (had.max(on_its_way), None);
+            (known.before, known.since) = (had.max(leaving), None);
         }
     }
 

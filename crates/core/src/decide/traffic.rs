@@ -56,22 +56,21 @@ impl Turn<'_> {
     /// The canary slot's part: what its course asks for, what it carries, what stable cannot.
     fn trial_part(&mut self, trial: &RevisionId) -> u32 {
         let before = self.wanted_part(Slot::Canary);
-        let Some(stable) = self.state.stable.clone() else {
+        if self.state.stable.is_none() {
             return 0;
-        };
+        }
         if self.workload.is_none() {
             let holds = self.is_started() || self.state.stable_reduced;
             let known = self.share_known(trial).min(before);
             return if holds { known } else { 0 };
         }
         let carries = self.trial_carries(trial);
-        let lacking = self.plan.total.saturating_sub(self.stable_carries(&stable));
         let asked = if self.is_on_trial(trial) {
-            self.height_weight()
+            self.height_weight().min(self.step_weight())
         } else {
             0
         };
-        let part = self.plan.rounded(asked.max(lacking).min(carries));
+        let part = self.plan.rounded(asked.max(self.lacking()).min(carries));
         let part = part.min(self.left_by_others(trial));
         if !self.is_on_trial(trial) {
             // Nobody gets more on the way back, a write that is still on its way included.
@@ -82,6 +81,13 @@ impl Turn<'_> {
         } else {
             part
         }
+    }
+
+    /// What stable cannot carry.
+    pub(super) fn lacking(&self) -> u32 {
+        let stable = self.state.stable.as_ref();
+        let carries = stable.map_or(0, |stable| self.stable_carries(stable));
+        self.plan.total.saturating_sub(carries)
     }
 
     fn is_on_trial(&self, id: &RevisionId) -> bool {

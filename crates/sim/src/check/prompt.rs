@@ -126,7 +126,7 @@ pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             .position(|last| same_object(&last.kind, &write.kind));
         let last = known.map(|place| quiet.last.swap_remove(place));
         if let Some(last) = &last
-            && repeats(last, write)
+            && (repeats(last, write) || !scene.world.routers.is_empty() && halves(last, write))
         {
             let what = name(&write.kind);
             tell(
@@ -147,8 +147,14 @@ fn repeats(last: &Write, write: &Write) -> bool {
     let again = last.kind != write.kind
         && says_the_same(&last.kind, &write.kind)
         && epoch(last) == epoch(write);
-    // Two targets one after the other, both down, are two halves of one intent.
-    let halves = match (&last.kind, &write.kind) {
+    well && (again || soon && last.kind == write.kind && !write.changed)
+}
+
+/// Whether two targets in one instant, both down, are two halves of one intent. Without a router
+/// each step has a target of its own, and the next step may begin in the same instant.
+fn halves(last: &Write, write: &Write) -> bool {
+    let well = last.refused.is_none() && last.fault.is_none() && last.driver == write.driver;
+    let down = match (&last.kind, &write.kind) {
         (
             WriteKind::Scale {
                 replicas: before, ..
@@ -156,10 +162,10 @@ fn repeats(last: &Write, write: &Write) -> bool {
             WriteKind::Scale {
                 replicas: after, ..
             },
-        ) => after < before && write.at == last.at && last.changed,
+        ) => after < before,
         _ => false,
     };
-    well && (again || halves || soon && last.kind == write.kind && !write.changed)
+    well && down && write.at == last.at && last.changed
 }
 
 /// Whether two writes to one object differ in their stamps alone.

@@ -15,7 +15,7 @@ impl Turn<'_> {
         let (pods, height) = (self.step_pods(), self.height_of(&self.state.latest));
         let (reached, carriers) = height.map_or((0, pods), |height| (height.weight, height.pods));
         let raises = weight > reached;
-        if !raises && weight < reached {
+        if !raises && weight < reached && self.may_lower(weight) {
             // What a lower weight needs is there already, on the pods of the higher one.
             self.set_height(weight, carriers);
         }
@@ -32,10 +32,15 @@ impl Turn<'_> {
         if weight > self.height_weight() {
             self.may_raise()?;
         }
-        if self.latest_available() >= self.plan.enough(pods) {
+        if self.latest_available() >= self.plan.enough(pods) && self.may_lower(weight) {
             self.set_height(weight, pods);
         }
         Ok(())
+    }
+
+    /// Whether stable carries what a lower weight leaves to it; a weight that is none may be taken.
+    fn may_lower(&self, weight: u32) -> bool {
+        weight >= self.height_weight() || self.lacking() <= weight
     }
 
     fn may_raise(&mut self) -> Completion {
