@@ -205,7 +205,6 @@ fn order() -> impl Strategy<Value = OrderKind> {
         2 => Just(OrderKind::Resume),
         1 => Just(OrderKind::SkipStep),
         1 => Just(OrderKind::Restart),
-        1 => Just(OrderKind::Undo(None)),
     ]
 }
 
@@ -217,7 +216,6 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (1_u32..=3).prop_map(|pods| Happening::LosePods("v2".to_owned(), pods)),
         1 => (1_u32..=3).prop_map(|pods| Happening::LosePods("v1".to_owned(), pods)),
         1 => Just(Happening::Deploy("v3".to_owned(), Version::healthy())),
-        1 => Just(Happening::Deploy("v1".to_owned(), Version::healthy())),
         1 => (0_u32..=100).prop_map(|weight| Happening::Split {
             router: 0,
             split: Split::canary(weight, 100),
@@ -277,8 +275,8 @@ fn fault() -> impl Strategy<Value = Fault> {
 
 /// Anything at all.
 ///
-/// Stable stays whole: what a canary carries while stable is scaled down beside it is not yet
-/// told apart finely enough by the checks for every disturbance.
+/// Stable stays whole, and nobody goes back to it by an undo: what the checks ask for there is not
+/// yet told apart finely enough for every disturbance. The scenarios try both.
 pub(super) fn troubled() -> impl Strategy<Value = Case> {
     let way = prop_oneof![
         4 => Just(Way::Router),
