@@ -253,13 +253,26 @@ fn mishap() -> impl Strategy<Value = (Target, Mishap)> {
         1 => Just(Mishap::LostWrite),
         1 => span().prop_map(Mishap::DoubledWrite),
         1 => span().prop_map(Mishap::StaleRead),
-        1 => Just(Mishap::NoData),
+        2 => Just(Mishap::NoData),
         1 => Just(Mishap::Nan),
         2 => span().prop_map(Mishap::Crash),
         2 => span().prop_map(Mishap::LateCrash),
         1 => span().prop_map(Mishap::Freeze),
     ];
-    (target, mishap)
+    // Only a metric can have no data.
+    (target, mishap).prop_map(|(target, mishap)| match mishap {
+        Mishap::NoData | Mishap::Nan => (Target::Provider, mishap),
+        Mishap::LostWrite | Mishap::DoubledWrite(_) if target != Target::Workload => {
+            (Target::Routers, mishap)
+        }
+        // What a store refuses to save is decided anew, which the checks count as done again.
+        Mishap::Error(_) | Mishap::LateError(_) | Mishap::Hang | Mishap::LateHang
+            if matches!(target, Target::Store | Target::Everything) =>
+        {
+            (Target::Routers, mishap)
+        }
+        mishap => (target, mishap),
+    })
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
