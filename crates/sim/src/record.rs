@@ -10,7 +10,7 @@ use gradatim_core::fault::FaultKind;
 use gradatim_core::id::{MetricName, RevisionId};
 use gradatim_core::measurement::{Measurement, MeasurementId, Outcome as Answer, RunKey};
 use gradatim_core::route::Route;
-use gradatim_driver::Turn;
+use gradatim_driver::{Persisted, Turn};
 
 use crate::check::{Scene, Violation};
 use crate::fact::{Fact, What};
@@ -38,6 +38,8 @@ pub(crate) struct Record {
     seen: Option<(Option<RevisionId>, u32)>,
     last: Option<Turn>,
     answered: BTreeSet<(String, u64)>,
+    /// Whether the last thing that was to be saved could not be.
+    unsaved: bool,
     /// When the wanted version first failed a user, and when nobody was sent to it any more.
     pub(crate) violations: Vec<Violation>,
     /// When the outcome came to stand.
@@ -170,6 +172,7 @@ impl Record {
         let before = self.last.replace(turn.clone());
         let before = before.as_ref().map(|turn| &turn.decision);
         let summary = &decision.summary;
+        self.saved(world, driver, &turn.persisted);
         self.seen(world, summary);
         self.stable(world, before.map(|before| &before.summary), summary);
         for done in &decision.acknowledged {
@@ -213,6 +216,22 @@ impl Record {
             self.fact(world, What::Phase { phase, message });
         }
         self.end(world, driver, turn);
+    }
+
+    /// Whether what is decided can be kept; told when that changes.
+    fn saved(&mut self, world: &World, driver: usize, persisted: &Persisted) {
+        let failed = match persisted {
+            Persisted::Unchanged => return,
+            Persisted::Saved => None,
+            Persisted::Failed(fault) => Some(fault.text.clone()),
+        };
+        let text = match (&failed, self.unsaved) {
+            (Some(why), false) => format!("cannot save, and raises nothing: {why}"),
+            (None, true) => "can save again".to_owned(),
+            _ => return,
+        };
+        self.unsaved = failed.is_some();
+        self.fact(world, What::Driver { driver, text });
     }
 
     /// What is read of the new version's weight; of one that is new itself, once it is more than 0.

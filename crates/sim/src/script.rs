@@ -35,7 +35,7 @@
 //!
 //! A time counts from the start: `3:00`, `1:02:30` or `90s`. A length of time is Go's: `90s`,
 //! `1h30m`. Where two statements speak of the same thing at the same time, the later line wins.
-//! Everything but an order may end with `from 1:10`, `to 3:00` or both.
+//! What lasts may end with `from 1:10`, `to 3:00` or both.
 //!
 //! | statement | means |
 //! |---|---|

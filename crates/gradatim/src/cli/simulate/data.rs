@@ -18,20 +18,39 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let name = rollout.compiled.plan.name.to_string();
     for fact in &report.facts {
-        let fact = json!({"rollout": name, "at": fact.at.as_secs_f64(), "what": fact.what});
+        let mut fact = json!({"rollout": name, "at": fact.at, "what": fact.what});
+        in_seconds(&mut fact);
         writeln!(out, "{fact}")?;
     }
-    writeln!(out, "{}", outcome(&name, report, unmet))
+    let mut outcome = outcome(&name, report, unmet);
+    in_seconds(&mut outcome);
+    writeln!(out, "{outcome}")
+}
+
+/// Every duration as a number of seconds.
+fn in_seconds(value: &mut Value) {
+    let parts = (value.get("secs"), value.get("nanos"));
+    if let (Some(secs), Some(nanos)) = (
+        parts.0.and_then(Value::as_f64),
+        parts.1.and_then(Value::as_f64),
+    ) {
+        *value = json!(secs + nanos / 1e9);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(in_seconds),
+        Value::Object(fields) => fields.values_mut().for_each(in_seconds),
+        _ => {}
+    }
 }
 
 fn outcome(name: &str, report: &Report, unmet: &[Unmet]) -> Value {
-    let seconds = |time: Option<std::time::Duration>| time.map(|time| time.as_secs_f64());
     let versions = report.versions.iter().map(|version| {
         json!({
             "version": version.revision,
             "tally": tally(&version.tally),
-            "firstFailure": seconds(version.first_failure),
-            "harm": seconds(version.harm),
+            "firstFailure": version.first_failure,
+            "harm": version.harm,
         })
     });
     let guesses = report.guesses.iter();
@@ -41,8 +60,8 @@ fn outcome(name: &str, report: &Report, unmet: &[Unmet]) -> Value {
     json!({
         "rollout": name,
         "outcome": report.outcome,
-        "took": report.took.as_secs_f64(),
-        "lasted": report.lasted.as_secs_f64(),
+        "took": report.took,
+        "lasted": report.lasted,
         "seed": report.seed,
         "rounds": report.checked,
         "users": tally(&report.users),

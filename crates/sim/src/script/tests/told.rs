@@ -106,3 +106,23 @@ fn an_end_that_is_none_says_where_it_stands() {
         "{transcript}"
     );
 }
+
+#[test]
+fn a_store_that_cannot_be_written_is_told_when_it_begins_and_when_it_ends() {
+    let (_, _, transcript) =
+        play("metric success: values 1\nstore cannot be written from 1:00 to 2:00");
+    let told: Vec<String> = transcript
+        .lines
+        .iter()
+        .filter(|line| line.word == "driver")
+        .map(|line| format!("{} {}", line.at.as_secs(), line.text))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "60 driver-0 cannot save, and raises nothing: the store cannot be reached (simulated)",
+            "120 driver-0 can save again",
+        ],
+        "{transcript}"
+    );
+}

@@ -156,7 +156,10 @@ impl Teller<'_> {
             }
             What::Violation(violation) => {
                 let text = format!("{}: {}", violation.invariant, violation.text);
-                self.say("VIOLATION", text, Tone::Bad, true);
+                let is_same = |line: &Line| line.word == "VIOLATION" && line.text == text;
+                if !self.lines.iter().any(is_same) {
+                    self.say("VIOLATION", text, Tone::Bad, true);
+                }
             }
         }
     }
