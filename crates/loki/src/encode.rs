@@ -55,7 +55,9 @@ pub(crate) fn lines(
     most: usize,
 ) -> Result<Request, PortError> {
     let request = request(asking, config, "query_range")?;
-    let request = over(request, at, asking.window.unwrap_or(window));
+    // The end is not part of a range, and the newest line is the one that matters most.
+    let end = at + Duration::from_millis(1);
+    let request = over(request, end, asking.window.unwrap_or(window));
     let request = request.query("query", asking.query.trim());
     Ok(request
         .query("limit", most.to_string())
@@ -133,7 +135,7 @@ mod tests {
         let at = Timestamp::from_secs(100);
         let request = lines(&asking, &config, at, Duration::from_secs(40), 5).unwrap();
         let fields = ["start", "end", "limit", "direction"].map(|name| field(&request, name));
-        let wanted = ["60000000000", "100000000000", "5", "backward"];
+        let wanted = ["60001000000", "100001000000", "5", "backward"];
         assert_eq!(fields, wanted.map(Some));
     }
 }
