@@ -67,7 +67,9 @@ impl Turn<'_> {
     pub(super) fn stable_target(&self) -> u32 {
         let trial = match self.is_started() {
             // Stable's pods come before a lower weight does.
-            true => self.wanted_share(&self.state.latest).min(self.step_weight()),
+            true => self
+                .wanted_share(&self.state.latest)
+                .min(self.step_weight()),
             false => 0,
         };
         self.plan.stable_pods(trial, self.replicas())
