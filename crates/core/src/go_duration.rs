@@ -74,6 +74,19 @@ pub fn parse_non_negative(text: &str) -> Result<Duration, DurationError> {
         .map_err(|_| DurationError::Negative(text.to_owned()))
 }
 
+/// Writes a duration as a person does, which Go reads as well: `1h`, `90s` as `1m30s`, `2m`.
+pub fn short(duration: Duration) -> String {
+    let text = format(duration);
+    let text = match text.strip_suffix("m0s") {
+        Some(minutes) => format!("{minutes}m"),
+        None => text,
+    };
+    match text.strip_suffix("h0m") {
+        Some(hours) => format!("{hours}h"),
+        None => text,
+    }
+}
+
 /// Writes a duration as Go's `Duration.String()`: `1h0m0s`, `1m30s`, `1.5s`, `20ms`, `0s`.
 pub fn format(duration: Duration) -> String {
     let (seconds, nanos) = (duration.as_secs(), u64::from(duration.subsec_nanos()));
@@ -323,6 +336,23 @@ mod tests {
             }
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let _ = parse(&text);
+        }
+    }
+
+    #[test]
+    fn a_short_duration_has_no_parts_that_are_zero() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (30, "30s"),
+            (90, "1m30s"),
+            (120, "2m"),
+            (3600, "1h"),
+            (3660, "1h1m"),
+            (3605, "1h0m5s"),
+        ] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(short(duration), text);
+            assert_eq!(parse_non_negative(text), Ok(duration));
         }
     }
 }

@@ -10,6 +10,7 @@ use gradatim::spec::{
     AnalysisTemplate, CanarySpec, MetricSpec, Provider, RolloutAnalysis, RolloutSpec, StepSpec,
     TrafficRouting,
 };
+use proptest::prelude::*;
 use serde_json::json;
 
 fn secs(seconds: u64) -> Duration {
@@ -44,6 +45,7 @@ fn ramp() -> [StepSpec; 5] {
     ]
 }
 
+#[derive(Debug)]
 struct Case {
     name: &'static str,
     spec: RolloutSpec,
@@ -229,5 +231,71 @@ fn a_good_version_climbs_when_the_forecast_says_so_at_the_earliest() {
             case.name,
             report.took
         );
+    }
+}
+
+/// Plans of one analysis, which begins once there is something to measure.
+fn any_case() -> impl Strategy<Value = Case> {
+    let numbers = (
+        5_u64..60,
+        20_u64..60,
+        1_i64..6,
+        0_i64..6,
+        proptest::option::of(1_i64..4),
+    );
+    let metrics = numbers.prop_map(|(interval, delay, count, limit, row)| {
+        let mut metric = metric().with_interval(format!("{interval}s"));
+        metric.initial_delay = Some(format!("{delay}s"));
+        metric = metric
+            .with_count(count.max(limit))
+            .with_failure_limit(limit);
+        match row {
+            Some(row) => metric.with_consecutive_failure_limit(row),
+            None => metric,
+        }
+    });
+    let steps = (1_u32..60, 0_u64..90, 60_u32..100, 0_u64..600);
+    let world = (1_u32..30, any::<bool>(), any::<bool>());
+    (metrics, steps, world).prop_map(|(mut metric, (weight, pause, other, last), world)| {
+        let (replicas, routed_by, beside) = world;
+        let pause = StepSpec::pause_for(secs(pause));
+        let tail = [StepSpec::set_weight(other), StepSpec::pause_for(secs(last))];
+        let mut steps = vec![StepSpec::set_weight(weight), pause];
+        if !beside {
+            steps.push(rate());
+        }
+        let mut canary = match routed_by {
+            true => routed(steps.into_iter().chain(tail)),
+            false => CanarySpec::new(steps.into_iter().chain(tail)),
+        };
+        if beside {
+            metric.count = None;
+            canary = canary.with_analysis(RolloutAnalysis::new(["rate"]).starting_at(1));
+        }
+        let spec = RolloutSpec::new("shop", canary).with_replicas(replicas);
+        Case {
+            name: "any",
+            spec,
+            metric,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn any_broken_version_does_what_the_forecast_says(case in any_case()) {
+        let failing = case.forecast().failing;
+        let report = case.simulated(Version::broken());
+        let Some(takes) = failing.takes() else {
+            prop_assert!(report.outcome.is_promoted(), "{failing:?}: {}", report.outcome);
+            return Ok(());
+        };
+        prop_assert!(report.outcome.is_rolled_back(), "{failing:?}: {}", report.outcome);
+        let version = report.version("v2").unwrap();
+        let met = version.last_request.unwrap() - version.first_failure.unwrap();
+        prop_assert!(met <= takes + APART, "{met:?}, {takes:?} were forecast");
+        prop_assert!(met + APART >= takes, "{met:?}, {takes:?} were forecast");
     }
 }

@@ -49,6 +49,9 @@ pub struct Failing {
     /// How it is found if a metric sees it that does not speak of failing requests, such as one
     /// of latency; where that would be earlier.
     pub doubtful: Option<Found>,
+    /// A metric that would see it and can fail, but has too few measurements after its first
+    /// request; where nothing finds it.
+    pub missed: Option<MetricName>,
     /// When its traffic is seen at 0 again.
     pub back: Option<Moment>,
     /// Whether the way back must wait for pods of the old version to come.
@@ -105,6 +108,7 @@ pub(super) fn failing(plan: &Plan, assumed: &Assumed, timeline: &Timeline) -> Fa
             .filter(|_| stops_at.is_none())
             .map(|back| exposed(&timeline.exposure, back)),
         stops_at,
+        missed: missed(plan).filter(|_| found.is_none()),
         found,
         doubtful,
     }
@@ -117,6 +121,20 @@ fn stands(timeline: &Timeline, back: Option<Moment>) -> Option<usize> {
         let after = back.is_none_or(|back| back.pauses > row.from.pauses);
         endless && after && row.weight > 0
     })
+}
+
+/// A metric that sees failing requests and can fail, however many it takes.
+fn missed(plan: &Plan) -> Option<MetricName> {
+    let inline = plan.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Analysis(run) => Some(run),
+        _ => None,
+    });
+    let runs = inline.chain(plan.background.iter().map(|background| &background.run));
+    let mut metrics = runs.flat_map(|run| &run.metrics);
+    let judges = |it: &&MetricPlan| {
+        !it.dry_run && sight::sees_failures(it) && !metric::fails_at(it).is_empty()
+    };
+    metrics.find(judges).map(|metric| metric.name.clone())
 }
 
 fn way_back(plan: &Plan, assumed: &Assumed, waits_for_pods: bool) -> Duration {

@@ -70,7 +70,7 @@ pub(in crate::plan) fn can_measure_failure(plan: &MetricPlan) -> bool {
     }
 }
 
-fn fails_at(plan: &MetricPlan) -> Vec<FailsAt> {
+pub(super) fn fails_at(plan: &MetricPlan) -> Vec<FailsAt> {
     if !can_measure_failure(plan) {
         return Vec::new();
     }

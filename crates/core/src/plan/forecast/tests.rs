@@ -167,11 +167,9 @@ fn a_measurement_before_there_is_data_does_not_count() {
         .with_count(3)
         .with_failure_limit(2);
     let three = AnalysisTemplate::new("rate", [three]);
-    assert_eq!(
-        found(&seen(routed(steps()), &[three])),
-        None,
-        "two failures of three are allowed"
-    );
+    let forecast = seen(routed(steps()), &[three]);
+    assert_eq!(found(&forecast), None, "two failures of three are allowed");
+    assert_eq!(forecast.failing.missed, Some("rate".into()));
 }
 
 #[test]

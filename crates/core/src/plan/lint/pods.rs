@@ -3,29 +3,45 @@
 use std::time::Duration;
 
 use super::subject::Subject;
-use super::{Found, Rule};
+use super::{Found, Rule, Site};
 use crate::capability::Part;
 use crate::plan::StrategyKind;
 use crate::plan::forecast::settle;
 use crate::spec::Strategy;
 
 pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
-    let (field, down, abort) = match &subject.spec.strategy {
-        Strategy::Canary(it) if it.traffic_routing.is_some() => (
-            "strategy.canary",
-            it.scale_down_delay_seconds,
-            it.abort_scale_down_delay_seconds,
-        ),
-        Strategy::BlueGreen(it) => (
-            "strategy.blueGreen",
-            it.scale_down_delay_seconds,
-            it.abort_scale_down_delay_seconds,
-        ),
-        _ => (" ", None, None),
-    };
+    match &subject.spec.strategy {
+        Strategy::Canary(it) if it.traffic_routing.is_some() => {
+            let site = subject.site("strategy.canary");
+            let (down, abort) = (
+                it.scale_down_delay_seconds,
+                it.abort_scale_down_delay_seconds,
+            );
+            delays(subject, &site, down, abort, found);
+        }
+        Strategy::BlueGreen(it) => {
+            let site = subject.site("strategy.blueGreen");
+            let (down, abort) = (
+                it.scale_down_delay_seconds,
+                it.abort_scale_down_delay_seconds,
+            );
+            delays(subject, &site, down, abort, found);
+        }
+        _ => {}
+    }
+    deadline(subject, found);
+}
+
+fn delays(
+    subject: &Subject<'_>,
+    site: &Site,
+    down: Option<u32>,
+    abort: Option<u32>,
+    found: &mut Found,
+) {
     if abort == Some(0) {
         let message = "0 keeps the pods of a failed version for ever, not for no time";
-        let site = subject.site(field).key("abortScaleDownDelaySeconds");
+        let site = site.key("abortScaleDownDelaySeconds");
         found.say(
             Rule::AbortKeepsPods,
             &site,
@@ -39,10 +55,9 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
             "the old pods go {delay} s after they lost their traffic: kept connections and cached \
              endpoints lead to them for longer, and an undo finds no pods"
         );
-        let site = subject.site(field).key("scaleDownDelaySeconds");
+        let site = site.key("scaleDownDelaySeconds");
         found.say(Rule::ScaleDownEarly, &site, message, "30 s is the default");
     }
-    deadline(subject, found);
 }
 
 fn deadline(subject: &Subject<'_>, found: &mut Found) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::subject::{Place, Run, Subject};
 use super::{Found, Rule};
-use crate::go_duration;
+use crate::go_duration::short;
 use crate::plan::StepKind;
 
 pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
@@ -59,8 +59,8 @@ fn unmeasured_pauses(subject: &Subject<'_>, background: &Run<'_>, found: &mut Fo
         let message = format!(
             "{} is measured every {}: the pause of {} in step {} can pass without a measurement{more}",
             metric.plan.name,
-            go_duration::format(interval),
-            go_duration::format(*pause),
+            short(interval),
+            short(*pause),
             step.saturating_add(1),
         );
         let site = metric.site.key("interval");

@@ -6,7 +6,7 @@ use super::query::{self, Sides, Takes};
 use super::subject::{Metric, Place, Run, Subject, percent};
 use super::{Found, Rule, promql};
 use crate::analysis::NoVerdict;
-use crate::go_duration;
+use crate::go_duration::short;
 use crate::plan::forecast::{FailsAt, MetricForecast};
 
 /// Less than this after the first request a query over a window finds nothing or next to it:
@@ -157,13 +157,4 @@ fn no_traffic(subject: &Subject<'_>, run: &Run<'_>, metric: &Metric<'_>, found: 
 fn tested(run: &Run<'_>) -> bool {
     let mut metrics = run.metrics.iter();
     metrics.any(|metric| crate::plan::forecast::sends_requests(metric.plan))
-}
-
-fn short(duration: Duration) -> String {
-    let text = go_duration::format(duration);
-    let text = text
-        .strip_suffix("m0s")
-        .map_or(text.clone(), |minutes| format!("{minutes}m"));
-    text.strip_suffix("h0m")
-        .map_or(text.clone(), |hours| format!("{hours}h"))
 }

@@ -38,7 +38,7 @@ pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Resu
             moment(found.at),
             by(explained, found)
         ),
-        None => unfound().to_owned(),
+        None => unfound(failing),
     };
     entry(out, "found", &found)?;
     if let Some(doubtful) = &failing.doubtful {
@@ -109,8 +109,14 @@ fn by(explained: &Explained<'_>, found: &Found) -> String {
 }
 
 /// Why it is not found.
-fn unfound() -> &'static str {
-    "never for certain: no test and no metric of errors that could fail"
+fn unfound(failing: &Failing) -> String {
+    match &failing.missed {
+        Some(metric) => format!(
+            "not for certain: {} may have too few measurements after its first request",
+            clean(metric.as_str())
+        ),
+        None => "never for certain: no test and no metric of errors that could fail".to_owned(),
+    }
 }
 
 /// The pause without end in which users meet it.
