@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use crate::deadline::{Backoff, within};
 use crate::ports::Ports;
-use crate::shows::shows_else;
+use crate::shows::{is_unread, shows_else};
 
 /// How long a write that succeeded is given to show itself before it is repeated.
 const HOLD: Duration = Duration::from_secs(30);
@@ -96,7 +96,7 @@ impl Hands {
     ///
     /// Answers with the fault when a port has refused us for a newer stamp.
     pub(crate) async fn perform(&mut self, actions: &[Action], stage: &Stage<'_>) -> Option<Fault> {
-        self.forget(actions);
+        self.forget(actions, stage.seen);
         let now = stage.ports.clock.now();
         let allowed = |action: &&Action| !stage.only_lowering || lowers(action);
         let due: Vec<&Action> = actions
@@ -113,9 +113,11 @@ impl Hands {
         fenced
     }
 
-    fn forget(&mut self, actions: &[Action]) {
+    /// Forgets what is not wanted any more; what cannot be read may be wanted all the same.
+    fn forget(&mut self, actions: &[Action], seen: &Observation) {
         let wanted = |known: &Action| actions.iter().any(|action| same(action, known));
-        self.done.retain(|done| wanted(&done.action));
+        self.done
+            .retain(|done| wanted(&done.action) || is_unread(&done.action, seen));
         self.failed.retain(|failed| wanted(&failed.action));
     }
 

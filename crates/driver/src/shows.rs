@@ -27,6 +27,14 @@ pub(crate) fn shows_else(action: &Action, before: &Observation, now: &Observatio
     }
 }
 
+/// Whether what an action changes cannot be read.
+pub(crate) fn is_unread(action: &Action, seen: &Observation) -> bool {
+    match action {
+        Action::Route { .. } => seen.routes.iter().any(|read| read.fault().is_some()),
+        _ => seen.workload.fault().is_some(),
+    }
+}
+
 /// What a revision is asked for, and under which stamp; how many pods it has is not what it was
 /// told.
 fn target(workload: &WorkloadSeen, revision: &RevisionId) -> Option<(u32, Option<Stamp>)> {

@@ -132,7 +132,7 @@ impl Checks {
         }
         fence::s9(&mut self.stamps, scene, tell);
         prompt::l1(&mut self.bound, scene, tell);
-        prompt::l5(&mut self.quiet, scene, tell);
+        prompt::l5(&mut self.quiet, shadow, scene, tell);
         shadow.remember(scene);
         self.rounds += 1;
         violations

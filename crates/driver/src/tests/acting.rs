@@ -206,6 +206,30 @@ async fn a_route_that_was_written_is_not_written_again_because_pods_come_and_go(
 }
 
 #[tokio::test]
+async fn a_route_that_was_written_is_not_written_again_because_it_could_not_be_read_once() {
+    let looks = AtomicU32::new(0);
+    let mut router = MockTrafficRouter::new();
+    router.expect_highest_stamp().returning(|| Ok(None));
+    router
+        .expect_capabilities()
+        .returning(Capabilities::default);
+    router.expect_observe().returning(move || {
+        match looks.fetch_add(1, Ordering::Relaxed) {
+            // A conflict is looked at again at once.
+            1 => Err(PortError::new(FaultKind::Conflict, "409")),
+            _ => Ok(RouteSeen::default()),
+        }
+    });
+    router.expect_apply().times(1).returning(|_| Ok(()));
+    let wanted = || wanting(vec![route(20, 1, false)]);
+    let script = Script::new([wanted(), wanting(Vec::new()), wanted()]);
+    let mut round = round(&script, MemoryStore::new(), vec![router]);
+    for _ in 0..3 {
+        turn(&mut round).await;
+    }
+}
+
+#[tokio::test]
 async fn an_action_that_succeeded_is_held_back_until_something_else_is_seen() {
     let shown = Arc::new(AtomicU32::new(0));
     let applied = Arc::new(AtomicU32::new(0));

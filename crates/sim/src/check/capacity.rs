@@ -83,6 +83,9 @@ fn stable(
     tell: &mut Tell<'_>,
 ) {
     let heights = &shadow.heights;
+    if is_emptied(scene) {
+        return;
+    }
     let Some(stable) = shadow
         .stable
         .as_ref()
@@ -92,7 +95,8 @@ fn stable(
     };
     let available = |id: &RevisionId| seen.revision(id).map_or(0, |revision| revision.available);
     let (has, canary_has) = (available(stable), available(&attempt.revision));
-    let before = shadow.share_written(stable);
+    // What a stranger has made so and we take over is no raise of ours.
+    let before = shadow.share_written(stable).max(share_seen(scene, stable));
     for route in routes(scene).filter(|route| route.share(stable) > before) {
         let (total, share) = (route.split.value.total(), route.share(stable));
         let whole = !shadow.reduced || has >= seen.replicas;
@@ -121,6 +125,36 @@ fn stable(
             );
         }
     }
+}
+
+/// Whether a stranger has left a router without a split: whoever writes it anew raises somebody.
+fn is_emptied(scene: &Scene<'_>) -> bool {
+    let routes = scene
+        .turn
+        .into_iter()
+        .flat_map(|turn| &turn.observation.routes);
+    let mut seen = routes.filter_map(|read| read.seen());
+    seen.any(|route| route.split.is_none() && route.bind.is_none())
+}
+
+/// The largest share that the routers showed a revision to have.
+fn share_seen(scene: &Scene<'_>, id: &RevisionId) -> u32 {
+    let routes = scene
+        .turn
+        .into_iter()
+        .flat_map(|turn| &turn.observation.routes);
+    let shares = routes.filter_map(|read| {
+        let route = read.seen()?;
+        let (split, bind) = (
+            route.split.as_ref()?.value()?,
+            route.bind.as_ref()?.value()?,
+        );
+        let slots = bind
+            .iter()
+            .filter(|(_, bound)| bound.revision.as_ref() == Some(id));
+        Some(slots.map(|(slot, _)| split.part(*slot)).sum::<u32>())
+    });
+    shares.max().unwrap_or(0)
 }
 
 /// Without a router: available pods never fall below the floor by our doing, nor rise above the

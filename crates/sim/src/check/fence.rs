@@ -146,7 +146,7 @@ fn object(kind: &WriteKind) -> String {
 
 /// S10: an order takes effect once, on what it was meant for.
 pub(super) fn s10(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
-    let Some(turn) = scene.turn else {
+    let Some(turn) = scene.turn.filter(|turn| is_saved(turn)) else {
         return;
     };
     for (order, refused) in &shadow.fresh.orders {

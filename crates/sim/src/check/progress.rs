@@ -204,7 +204,7 @@ fn closed(plan: &Plan, attempt: &Attempt, raise: usize) -> Vec<String> {
 
 /// A background metric that an outage of ours has made stale.
 fn unmeasured(shadow: &Shadow, turn: &Turn, attempt: &Attempt, at: Timestamp) -> Option<String> {
-    let before = shadow.before.as_ref()?.now;
+    let before = shadow.last?;
     let run = &turn.plan.background.as_ref()?.run;
     let stale = run.metrics.iter().find(|metric| {
         let verdicts = attempt
@@ -299,7 +299,9 @@ fn begin(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, attempt: &Attempt, tel
         let share = scene
             .world
             .largest_share_between(other.as_str(), since, until);
-        if until > since && share > 0.0 && Some(other) != stable {
+        // A version that was stable until a moment ago had its traffic by right.
+        let concerns = other != id || shadow.taken_back.as_ref() == Some(id);
+        if concerns && until > since && share > 0.0 && Some(other) != stable {
             tell(
                 Invariant::S5,
                 format!("{id} gets traffic before {other} was drained of its own"),

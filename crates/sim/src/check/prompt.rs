@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gradatim_core::action::Action;
+use gradatim_core::capability::Part;
 use gradatim_core::route::Route;
 use gradatim_driver::Turn;
 
@@ -108,11 +109,18 @@ fn lowered(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, tell: &mut Tell<'_>)
 /// What was written last to each object, by the driver that wrote it.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
-    last: Vec<Write>,
+    last: Vec<Last>,
 }
 
-/// L5: nothing is written twice, unless it did not show itself for a while.
-pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+/// The last write to an object, and whether it asked for fewer pods than the one before.
+#[derive(Debug)]
+struct Last {
+    write: Write,
+    fell: bool,
+}
+
+/// L5: nothing is written twice, unless it did not show itself for a while or cannot be read.
+pub(super) fn l5(quiet: &mut Quiet, shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
     for write in scene.writes.iter().filter(|write| !write.echo) {
         if matches!(
             write.kind,
@@ -120,13 +128,15 @@ pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
         ) {
             continue;
         }
-        let known = quiet
-            .last
-            .iter()
-            .position(|last| same_object(&last.kind, &write.kind));
+        let mut last = quiet.last.iter();
+        let known = last.position(|last| same_object(&last.write.kind, &write.kind));
         let last = known.map(|place| quiet.last.swap_remove(place));
+        let fell = last.as_ref().is_some_and(|last| falls(&last.write, write));
         if let Some(last) = &last
-            && (repeats(last, write) || !scene.world.routers.is_empty() && halves(last, write))
+            && !is_unread(scene.turn, &write.kind)
+            && (repeats(&last.write, write, &|| {
+                shows_else(shadow, scene, &write.kind)
+            }) || last.fell && halves(&last.write, write, scene.turn))
         {
             let what = name(&write.kind);
             tell(
@@ -134,27 +144,73 @@ pub(super) fn l5(quiet: &mut Quiet, scene: &Scene<'_>, tell: &mut Tell<'_>) {
                 format!("{what} is written again and says what it said"),
             );
         }
-        quiet.last.push(write.clone());
+        let write = write.clone();
+        quiet.last.push(Last { write, fell });
+    }
+}
+
+/// Whether the round could not read what it wrote, or found it emptied: then it may write for
+/// safety's sake.
+fn is_unread(turn: Option<&Turn>, kind: &WriteKind) -> bool {
+    let Some(turn) = turn else {
+        return true;
+    };
+    match kind {
+        WriteKind::Route { router, .. } => {
+            let read = turn.observation.routes.get(*router);
+            let plan = turn.plan.routers.get(*router);
+            let carries = |part| plan.is_some_and(|plan| plan.capabilities.carries(part));
+            read.and_then(|read| read.seen()).is_none_or(|seen| {
+                carries(Part::Split) && seen.split.is_none()
+                    || carries(Part::Bind) && seen.bind.is_none()
+            })
+        }
+        _ => turn.observation.workload.fault().is_some(),
     }
 }
 
 /// Whether a write says to the same object what was said to it, and went well.
-fn repeats(last: &Write, write: &Write) -> bool {
+fn repeats(last: &Write, write: &Write, shows_else: &dyn Fn() -> bool) -> bool {
     let soon = write.at.since(last.at) < SHORTEST_HOLD;
-    let well = last.refused.is_none() && last.fault.is_none() && last.driver == write.driver;
     let epoch = |write: &Write| write.kind.stamp().map(|stamp| stamp.epoch);
     // The same intent keeps its stamp, and a driver that takes over writes all of it once.
     let again = last.kind != write.kind
         && says_the_same(&last.kind, &write.kind)
         && epoch(last) == epoch(write);
-    well && (again || soon && last.kind == write.kind && !write.changed)
+    let idle = soon && last.kind == write.kind && !write.changed;
+    went_well(last, write) && (again || idle && !shows_else())
 }
 
-/// Whether two targets in one instant, both down, are two halves of one intent. Without a router
-/// each step has a target of its own, and the next step may begin in the same instant.
-fn halves(last: &Write, write: &Write) -> bool {
-    let well = last.refused.is_none() && last.fault.is_none() && last.driver == write.driver;
-    let down = match (&last.kind, &write.kind) {
+/// Whether a router shows something else than in the round before: then a write may be needed
+/// again, as far as anybody can tell.
+fn shows_else(shadow: &Shadow, scene: &Scene<'_>, kind: &WriteKind) -> bool {
+    let (WriteKind::Route { router, .. }, Some(before), Some(turn)) =
+        (kind, &shadow.before, scene.turn)
+    else {
+        return false;
+    };
+    let split = |turn: &Turn| {
+        let route = turn.observation.routes.get(*router)?.seen()?;
+        Some(route.split.as_ref()?.values.clone())
+    };
+    // A read of the past is no sight of ours to blame.
+    scene.world.faults.look_back() || split(before) != split(turn)
+}
+
+fn went_well(last: &Write, write: &Write) -> bool {
+    last.refused.is_none() && last.fault.is_none() && last.driver == write.driver
+}
+
+/// Whether two targets of one moment, both down, are two halves of one intent; where pods make
+/// the ratio each waits for the other side.
+fn halves(last: &Write, write: &Write, turn: Option<&Turn>) -> bool {
+    let ratio = turn.is_none_or(|turn| way(&turn.plan) == Way::Ratio);
+    !ratio && falls(last, write) && write.at == last.at && went_well(last, write)
+}
+
+/// Whether a write asks for fewer pods than the last one to the same revision.
+fn falls(last: &Write, write: &Write) -> bool {
+    match (&last.kind, &write.kind) {
         (
             WriteKind::Scale {
                 replicas: before, ..
@@ -164,8 +220,7 @@ fn halves(last: &Write, write: &Write) -> bool {
             },
         ) => after < before,
         _ => false,
-    };
-    well && down && write.at == last.at && last.changed
+    }
 }
 
 /// Whether two writes to one object differ in their stamps alone.

@@ -32,12 +32,12 @@ pub(super) fn s11(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             format!("step {} of {}", summary.step, summary.steps),
         );
     }
-    healthy(scene, turn, tell);
+    healthy(shadow, scene, turn, tell);
     passed(shadow, turn, tell);
 }
 
 /// Healthy: every router at its resting route, and nobody but stable carries anything.
-fn healthy(scene: &Scene<'_>, turn: &Turn, tell: &mut Tell<'_>) {
+fn healthy(shadow: &Shadow, scene: &Scene<'_>, turn: &Turn, tell: &mut Tell<'_>) {
     if turn.decision.phase != Phase::Healthy {
         return;
     }
@@ -54,9 +54,16 @@ fn healthy(scene: &Scene<'_>, turn: &Turn, tell: &mut Tell<'_>) {
         Slot::Stable
     };
     for (place, route) in turn.observation.routes.iter().enumerate() {
-        // One that cannot be read for a while was seen at rest before; the world itself is asked
-        // below.
         let Some(route) = route.seen() else {
+            // It was seen when this rest began.
+            let rested = shadow.rested.as_ref() == Some(stable);
+            if rested {
+                continue;
+            }
+            tell(
+                Invariant::S11,
+                format!("Healthy and router {place} cannot be read"),
+            );
             continue;
         };
         if !rests(route, resting, stable.as_str()) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use gradatim_core::action::Action;
 use gradatim_core::analysis::{AnalysisPhase, MetricPlan};
+use gradatim_core::decision::Phase;
 use gradatim_core::id::{Digest, MetricName, RevisionId};
 use gradatim_core::measurement::{GateState, Measurement, MeasurementId, Outcome, Reading, RunKey};
 use gradatim_core::observation::Read;
@@ -77,6 +78,14 @@ pub(crate) struct Shadow {
     /// How many new versions, plans and orders may each have begun an attempt.
     pub(crate) causes: u32,
     pub(crate) first_attempt: Option<u32>,
+    /// The stable version whose rest was seen on every router.
+    pub(crate) rested: Option<RevisionId>,
+    /// The version that was taken back last.
+    pub(crate) taken_back: Option<RevisionId>,
+    /// When the last round was taken, saved or not.
+    pub(crate) last: Option<Timestamp>,
+    /// An attempt, and when it was first spoken of.
+    heard: Option<(RevisionId, u32, Timestamp)>,
     plan: Option<Digest>,
     wanted: Option<RevisionId>,
     measured: BTreeSet<MeasurementId>,
@@ -103,11 +112,19 @@ impl Shadow {
     /// Takes in what a round says and saw, before it is checked.
     pub(crate) fn see(&mut self, scene: &Scene<'_>) {
         self.fresh = Fresh::default();
-        // What was decided and not saved was not decided.
-        let Some(turn) = scene.turn.filter(|turn| is_saved(turn)) else {
+        let Some(turn) = scene.turn else {
             return;
         };
         self.count_causes(turn);
+        // Who cannot read what is saved speaks of nothing that he knows.
+        if matches!(turn.decision.waiting.reason, Reason::StateUnreadable { .. }) {
+            return;
+        }
+        self.hear(turn);
+        // What was decided and not saved was not decided.
+        if !is_saved(turn) {
+            return;
+        }
         self.see_orders(turn);
         self.see_attempt(scene, turn);
         self.see_heights(turn);
@@ -118,6 +135,20 @@ impl Shadow {
         self.fresh.promoted = self.stable.is_some() && stable.is_some() && stable != self.stable;
         self.stable = stable.or(self.stable.take());
         self.see_reduction(turn);
+    }
+
+    /// Notes when an attempt was first spoken of, saved or not.
+    fn hear(&mut self, turn: &Turn) {
+        let summary = &turn.decision.summary;
+        let Some(latest) = &summary.latest else {
+            return;
+        };
+        let known = |(revision, number, _): &(RevisionId, u32, Timestamp)| {
+            revision == latest && *number == summary.attempt
+        };
+        if !self.heard.as_ref().is_some_and(known) {
+            self.heard = Some((latest.clone(), summary.attempt, turn.now));
+        }
     }
 
     fn count_causes(&mut self, turn: &Turn) {
@@ -181,7 +212,7 @@ impl Shadow {
         self.attempt = Some(Attempt {
             revision: latest.clone(),
             number: summary.attempt,
-            began: turn.now,
+            began: self.heard.as_ref().map_or(turn.now, |(_, _, at)| *at),
             steps: turn.plan.steps_digest,
             replicas: (replicas, replicas),
             base,
@@ -261,6 +292,7 @@ impl Shadow {
             && attempt.aborted.is_none()
         {
             attempt.aborted = Some(turn.now);
+            self.taken_back = Some(attempt.revision.clone());
             self.fresh.aborted = true;
         }
     }
@@ -282,8 +314,26 @@ impl Shadow {
         for write in scene.writes.iter().filter(|write| write.refused.is_none()) {
             self.remember_write(scene, write);
         }
-        if let Some(turn) = scene.turn.filter(|turn| is_saved(turn)) {
-            self.before = Some(turn.clone());
+        if let Some(turn) = scene.turn {
+            self.last = Some(turn.now);
+            self.see_rest(turn);
+            if is_saved(turn) {
+                self.before = Some(turn.clone());
+            }
+        }
+    }
+
+    fn see_rest(&mut self, turn: &Turn) {
+        let summary = &turn.decision.summary;
+        let read = turn
+            .observation
+            .routes
+            .iter()
+            .all(|read| read.seen().is_some());
+        if summary.stable != summary.latest {
+            self.rested = None;
+        } else if turn.decision.phase == Phase::Healthy && read {
+            self.rested.clone_from(&summary.stable);
         }
     }
 

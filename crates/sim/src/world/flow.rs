@@ -220,9 +220,9 @@ impl World {
         let splitting = routed().count();
         if self.plan.strategy == StrategyKind::BlueGreen {
             let active = self.bindings(None).and_then(|bind| bind.get(&Slot::Active));
-            match active {
-                Some(active) => self.give(&mut shares.parts, active.as_str(), 1.0),
-                None => self.by_pods(&mut shares.parts, 1.0),
+            // A service that is bound to nothing leads nowhere.
+            if let Some(active) = active {
+                self.give(&mut shares.parts, active.as_str(), 1.0);
             }
         } else if splitting == 0 {
             self.by_pods(&mut shares.parts, 1.0);
