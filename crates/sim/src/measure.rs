@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gradatim_core::fault::FaultKind;
-use gradatim_core::id::RevisionId;
+use gradatim_core::id::{Digest, RevisionId};
 use gradatim_core::measurement::{
     Ask, Counter, CounterKind, GateState, MeasurementId, Outcome, Reading, Sample, Series, Side,
     WorkPhase,
@@ -276,6 +276,8 @@ pub(crate) struct Measures {
     /// Which place of a sequence each measurement has got.
     places: BTreeMap<MeasurementId, usize>,
     next: BTreeMap<String, usize>,
+    /// Whether a metric's conditions look at a vector.
+    vectors: BTreeMap<Digest, bool>,
 }
 
 impl Measures {
@@ -342,14 +344,17 @@ impl World {
             }
             what => self.measured(what, measure, ask),
         };
-        let vector = measure
-            .vector
-            .unwrap_or_else(|| guess::is_vector(&self.plan, ask));
+        let vector = measure.vector.unwrap_or_else(|| self.is_vector(ask));
         Ok(Outcome::done(reading(
             value.map(|value| value * measure.times),
             vector,
             ask.at,
         )))
+    }
+
+    fn is_vector(&mut self, ask: &Ask) -> bool {
+        let known = self.measures.vectors.entry(ask.id.digest);
+        *known.or_insert_with(|| guess::is_vector(&self.plan, ask))
     }
 
     fn measured(&self, what: &What, measure: &Measure, ask: &Ask) -> Option<f64> {

@@ -215,7 +215,7 @@ impl Record {
             let (phase, message) = (decision.phase, decision.message.clone());
             self.fact(world, What::Phase { phase, message });
         }
-        self.end(world, driver, turn);
+        self.end(world, turn);
     }
 
     /// Whether what is decided can be kept; told when that changes.
@@ -258,15 +258,14 @@ impl Record {
         }
     }
 
-    fn end(&mut self, world: &World, _: usize, turn: &Turn) {
-        let outcome = Outcome::of(Some(turn));
-        let same = self
-            .ended
-            .as_ref()
-            .is_some_and(|(known, _)| *known == outcome);
-        if !outcome.is_final() {
+    fn end(&mut self, world: &World, turn: &Turn) {
+        if !Outcome::stands(turn) {
             self.ended = None;
-        } else if !same && self.begun {
+            return;
+        }
+        let outcome = Outcome::of(Some(turn));
+        let known = self.ended.as_ref().map(|(known, _)| known);
+        if known != Some(&outcome) && self.begun {
             self.ended = Some((outcome, world.elapsed()));
         }
     }
@@ -322,8 +321,20 @@ impl Record {
         self.fact_at(at, what);
     }
 
+    /// The facts and violations so far, for good.
+    pub(crate) fn take(&mut self) -> (Vec<Fact>, Vec<Violation>) {
+        let violations = std::mem::take(&mut self.violations);
+        (std::mem::take(&mut self.facts), violations)
+    }
+
+    /// The facts and violations so far.
+    pub(crate) fn told(&self) -> (Vec<Fact>, Vec<Violation>) {
+        (self.facts.clone(), self.violations.clone())
+    }
+
     pub(crate) fn report(
         &self,
+        (facts, violations): (Vec<Fact>, Vec<Violation>),
         world: &World,
         outcome: Outcome,
         checked: u32,
@@ -337,8 +348,8 @@ impl Record {
             rounds: self.rounds,
             checked,
             seed,
-            facts: self.facts.clone(),
-            violations: self.violations.clone(),
+            facts,
+            violations,
             guesses: world.measures.guesses().to_vec(),
             users: world.users(),
             versions: crate::report::versions(world),

@@ -60,28 +60,36 @@ impl Outcome {
         matches!(self, Self::RolledBack { .. })
     }
 
+    /// Whether a round found an end: cheaper than to say which.
+    pub(crate) fn stands(turn: &Turn) -> bool {
+        let (decision, summary) = (&turn.decision, &turn.decision.summary);
+        let promoted = decision.phase == Phase::Healthy && summary.stable == summary.latest;
+        let back = decision.phase == Phase::Degraded
+            && matches!(decision.waiting.reason, Reason::Aborted { .. })
+            && summary.weight_seen.unwrap_or(summary.weight) == 0;
+        summary.latest.is_some() && (promoted || back)
+    }
+
     pub(crate) fn of(turn: Option<&Turn>) -> Self {
         let Some(turn) = turn else {
             let why = "no round was taken".to_owned();
             return Self::Undecided { phase: None, why };
         };
         let (decision, summary) = (&turn.decision, &turn.decision.summary);
-        match (&decision.waiting.reason, decision.phase, &summary.latest) {
-            (_, Phase::Healthy, Some(revision)) if summary.stable == summary.latest => {
-                Self::Promoted {
-                    revision: revision.clone(),
-                }
-            }
-            (Reason::Aborted { message }, Phase::Degraded, Some(revision))
-                if summary.weight_seen.unwrap_or(summary.weight) == 0 =>
+        match (&decision.waiting.reason, &summary.latest) {
+            (Reason::Aborted { message }, Some(revision))
+                if Self::stands(turn) && decision.phase == Phase::Degraded =>
             {
                 Self::RolledBack {
                     revision: revision.clone(),
                     why: message.clone(),
                 }
             }
-            (reason, phase, _) => Self::Undecided {
-                phase: Some(phase),
+            (_, Some(revision)) if Self::stands(turn) => Self::Promoted {
+                revision: revision.clone(),
+            },
+            (reason, _) => Self::Undecided {
+                phase: Some(decision.phase),
                 why: reason.to_string(),
             },
         }

@@ -16,9 +16,9 @@ use gradatim_driver::store::MemoryStore;
 use gradatim_driver::{Turn, TurnError, Witness};
 
 use self::staging::Staging;
-use crate::check::{Checks, Scene};
+use crate::check::{Checks, Scene, Violation};
 use crate::clock::SimClock;
-use crate::fact::What;
+use crate::fact::{Fact, What};
 use crate::fault::Fault as CallFault;
 use crate::happening::Happening;
 use crate::measure::Measure;
@@ -111,6 +111,12 @@ impl Running {
         self.outcome_in(&self.shared.world())
     }
 
+    fn is_decided(&self, world: &World) -> bool {
+        let latest = |turn: &Turn| turn.decision.summary.latest.as_ref() == Some(&world.wanted);
+        let mut last = self.last.iter();
+        last.any(|turn| latest(turn) && Outcome::stands(turn))
+    }
+
     fn outcome_in(&self, world: &World) -> Outcome {
         let latest = |turn: &Turn| turn.decision.summary.latest.clone();
         match &self.last {
@@ -151,18 +157,19 @@ impl Running {
             // Its users go on to live with how it stands.
             self.pass(self.limit);
         }
-        self.report()
+        let told = self.record.take();
+        self.report_of(told)
     }
 
     /// What has happened so far.
     pub fn report(&self) -> Report {
-        let world = self.shared.world();
-        self.record.report(
-            &world,
-            self.outcome_in(&world),
-            self.checks.rounds(),
-            self.seed,
-        )
+        self.report_of(self.record.told())
+    }
+
+    fn report_of(&self, told: (Vec<Fact>, Vec<Violation>)) -> Report {
+        let (world, rounds) = (self.shared.world(), self.checks.rounds());
+        let outcome = self.outcome_in(&world);
+        self.record.report(told, &world, outcome, rounds, self.seed)
     }
 
     /// Whether the outcome stands and nothing is left to be done.
@@ -181,11 +188,7 @@ impl Running {
                 && turn.decision.actions.is_empty()
                 && turn.decision.wanted.is_empty()
         });
-        self.script.is_empty()
-            && quiet
-            && rested
-            && !world.changed
-            && self.outcome_in(&world).is_final()
+        self.script.is_empty() && quiet && rested && !world.changed && self.is_decided(&world)
     }
 
     /// Lets the first version come to rest before the start.

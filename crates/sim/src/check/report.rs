@@ -123,7 +123,8 @@ fn passed(shadow: &Shadow, turn: &Turn, tell: &mut Tell<'_>) {
         )
     };
     let excused = attempt.orders.iter().any(skips) || attempt.aborted.is_some() || attempt.base > 0;
-    if excused || way(&turn.plan) != Way::Split || was.attempt != is.attempt || shadow.fresh.began {
+    let moved = was.attempt == is.attempt && was.step < is.step && !shadow.fresh.began;
+    if excused || !moved || way(&turn.plan) != Way::Split {
         return;
     }
     let seen = parts_seen(turn);
