@@ -9,8 +9,10 @@ use super::scrape::Count;
 use super::sum::Sum;
 use crate::number::Number;
 
-/// How much above what was learned is still tolerated.
+/// How many times as much as was learned beyond stable's events is still tolerated.
 const MARGIN: f64 = 1.25;
+/// From where on earlier releases speak clearly, in nats.
+const CLEAR: f64 = 2.0;
 /// How long one class of age is, in seconds.
 const CLASS_SECONDS: u64 = 15;
 /// How many classes are learned: 5 minutes.
@@ -30,7 +32,7 @@ pub enum WarmUp {
         /// How many times worse at the start.
         ratio: Number,
     },
-    /// As much worse as in earlier releases that were promoted, and a quarter more; like
+    /// As much worse as in earlier releases that were promoted, and a quarter of it more; like
     /// [`WarmUp::Fixed`] until there was one.
     Learned,
 }
@@ -66,15 +68,77 @@ impl Curve {
             .all(|(_, expected)| expected.get() <= 0.0)
     }
 
-    /// The ratio that is tolerated at an age, 1 and more.
-    fn tolerated(&self, age: Duration) -> f64 {
-        let Some((events, expected)) = self.classes.get(class(age)) else {
-            return 1.0;
-        };
-        // Half an event on each side, so that few of them teach little.
-        let ratio = (events.get() + 0.5) / (expected.get() + 0.5);
-        if ratio <= 1.0 { 1.0 } else { ratio * MARGIN }
+    /// The ratio that is tolerated at each class of age, 1 and more.
+    ///
+    /// A class is judged by itself and together with its neighbours, as far as they make one
+    /// curve that falls with age: a warm-up shows in many classes at once, and chance does not.
+    fn tolerated(&self) -> [f64; CLASSES] {
+        let mut ratios = [1.0; CLASSES];
+        for (ratio, (events, expected)) in ratios.iter_mut().zip(&self.classes) {
+            *ratio = tolerated(events.get(), expected.get());
+        }
+        let mut at = 0;
+        for block in self.falling() {
+            let together = tolerated(block.events, block.expected);
+            for ratio in ratios.iter_mut().skip(at).take(block.classes) {
+                *ratio = ratio.max(together);
+            }
+            at += block.classes;
+        }
+        ratios
     }
+
+    /// The classes as the curve that fits them best of those that never rise with age, by pooling
+    /// neighbours that rise.
+    fn falling(&self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::with_capacity(self.classes.len());
+        for (events, expected) in &self.classes {
+            let mut block = Block {
+                events: events.get(),
+                expected: expected.get(),
+                classes: 1,
+            };
+            while let Some(before) = blocks.pop_if(|before| before.ratio() <= block.ratio()) {
+                block = before.with(&block);
+            }
+            blocks.push(block);
+        }
+        blocks
+    }
+}
+
+/// Classes of age in a row, taken together.
+struct Block {
+    events: f64,
+    expected: f64,
+    classes: usize,
+}
+
+impl Block {
+    fn ratio(&self) -> f64 {
+        self.events / self.expected.max(f64::MIN_POSITIVE)
+    }
+
+    fn with(&self, other: &Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            expected: self.expected + other.expected,
+            classes: self.classes + other.classes,
+        }
+    }
+}
+
+/// What is tolerated where so many events came and so many would have been stable's: nothing
+/// unless they speak clearly. What several releases together do not show, one will not be taken
+/// back for.
+fn tolerated(events: f64, expected: f64) -> f64 {
+    // Half an event more, so that few of them teach little.
+    let expected = expected + 0.5;
+    let ratio = events / expected;
+    if ratio <= 1.0 || events * libm::log(ratio) - events + expected < CLEAR {
+        return 1.0;
+    }
+    at_least(1.0 + MARGIN * (ratio - 1.0), 1.0)
 }
 
 fn class(age: Duration) -> usize {
@@ -99,11 +163,15 @@ impl WarmUp {
         if ages.is_empty() {
             return 1.0;
         }
-        let of = |age: &Duration| match self {
-            Self::None => 1.0,
-            Self::Learned if !curve.is_empty() => curve.tolerated(*age),
-            Self::Learned => falling(*age, Duration::from_secs(120), default),
-            Self::Fixed { lasts, ratio } => falling(*age, *lasts, ratio.get()),
+        let learned = match self {
+            Self::Learned if !curve.is_empty() => Some(curve.tolerated()),
+            _ => None,
+        };
+        let of = |age: &Duration| match (self, &learned) {
+            (Self::None, _) => 1.0,
+            (_, Some(learned)) => learned.get(class(*age)).copied().unwrap_or(1.0),
+            (Self::Learned, None) => falling(*age, Duration::from_secs(120), default),
+            (Self::Fixed { lasts, ratio }, None) => falling(*age, *lasts, ratio.get()),
         };
         at_least(ages.iter().map(of).sum::<f64>() / ages.len() as f64, 1.0)
     }
@@ -144,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_learned_curve_tolerates_what_promoted_releases_did_and_a_quarter_more() {
+    fn a_learned_curve_tolerates_what_promoted_releases_did_and_a_quarter_of_it_more() {
         let mut curve = Curve::default();
         let early = || seconds(&[5]);
         close(
@@ -155,8 +223,65 @@ mod tests {
         curve.count(Duration::from_secs(5), Count::new(10_000, 120), 0.003);
         curve.count(Duration::from_secs(40), Count::new(10_000, 30), 0.003);
         let at = |age: u64| WarmUp::Learned.tolerated(&seconds(&[age]), &curve, 10.0);
-        close(at(5), 1.25 * 120.5 / 30.5, 1e-9);
+        close(at(5), 1.0 + 1.25 * (120.0 / 30.5 - 1.0), 1e-9);
         close(at(40), 1.0, 1e-9);
         close(at(1000), 1.0, 0.0);
+    }
+
+    /// A curve of pods that served 500 requests at each class of age, with these events.
+    fn of(events: &[u64]) -> Curve {
+        let mut curve = Curve::default();
+        for (class, events) in events.iter().enumerate() {
+            let age = Duration::from_secs(class as u64 * CLASS_SECONDS);
+            curve.count(age, Count::new(500, *events), 0.003);
+        }
+        curve
+    }
+
+    #[test]
+    fn what_may_as_well_be_chance_is_not_tolerated() {
+        let chance = of(&[1, 3, 0, 2, 2, 1, 4, 0, 1, 2]);
+        assert_eq!(chance.tolerated(), [1.0; CLASSES]);
+        assert_eq!(Curve::default().tolerated(), [1.0; CLASSES]);
+    }
+
+    #[test]
+    fn a_few_more_events_in_many_classes_make_a_warm_up() {
+        let weak = of(&[4, 4, 4, 4, 5, 5, 5, 5]).tolerated();
+        let (young, old) = weak.split_at(8);
+        assert!(
+            young.iter().all(|ratio| (2.5..4.0).contains(ratio)),
+            "{weak:?}"
+        );
+        assert!(old.iter().all(|ratio| *ratio == 1.0), "{weak:?}");
+    }
+
+    #[test]
+    fn a_late_peak_is_tolerated_for_itself() {
+        let late = of(&[1, 2, 1, 20, 2, 1]).tolerated();
+        assert!(late[3] > 10.0, "{late:?}");
+        assert_eq!(late[4], 1.0);
+    }
+
+    #[test]
+    fn nothing_absurd_makes_a_curve_absurd() {
+        let mut curve = Curve::default();
+        let second = Duration::from_secs(1);
+        for (requests, events, rate) in [
+            (u64::MAX, u64::MAX, 0.0),
+            (u64::MAX, 0, f64::INFINITY),
+            (1, 1, f64::NAN),
+            (0, 0, -1.0),
+        ] {
+            curve.count(second, Count::new(requests, events), rate);
+            curve.count(Duration::MAX, Count::new(requests, events), rate);
+            let ratios = curve.tolerated();
+            assert!(
+                ratios
+                    .iter()
+                    .all(|ratio| *ratio >= 1.0 && ratio.is_finite()),
+                "{ratios:?}"
+            );
+        }
     }
 }
