@@ -3,7 +3,9 @@
 //! A missing server is reported by name. With `GRADATIM_LIVE=required` it fails the test.
 
 mod backtest;
+mod cluster;
 mod gate;
+mod kubernetes;
 mod loki;
 mod prometheus;
 mod server;

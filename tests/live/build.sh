@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the servers of the live tests that come as Go modules: `build.sh [NAME...]`, all without a name.
 # Each NAME is a folder beside this file whose go.mod pins the module and names its programs in `tool`
-# lines. What was built from the same pins is not built again; the programs stand in
+# lines. The only program of a folder is called as the folder is; a file `ldflags` holds what the linker
+# is told besides. What was built from the same pins is not built again; the programs stand in
 # ${GRADATIM_LIVE_CACHE:-~/.cache/gradatim-live}/bin.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,9 +14,11 @@ exec 9>"$cache/lock"
 flock 9
 
 build() {
-  local name=$1 pins built begin=$SECONDS
+  local name=$1 pins built flags= tools begin=$SECONDS
   [[ -f $here/$name/go.mod ]] || { echo "no such server: $name" >&2; exit 2; }
-  pins=$(cat "$here/$name"/go.{mod,sum} | sha256sum | cut -c1-12)
+  tools=($(sed -n 's/^tool //p' "$here/$name/go.mod"))
+  [[ -f $here/$name/ldflags ]] && flags=$(<"$here/$name/ldflags")
+  pins=$( (cat "$here/$name"/go.{mod,sum}; printf '%s' "$flags") | sha256sum | cut -c1-12)
   built=$cache/built/$name-$pins
   if [[ ! -d $built ]]; then
     command -v go >/dev/null || { echo "!! Go is missing: $name cannot be built" >&2; exit 1; }
@@ -24,9 +27,11 @@ build() {
     (
       cd "$here/$name"
       CGO_ENABLED=0 GOWORK=off GOFLAGS=-mod=readonly \
-        go build -trimpath -ldflags '-s -w' -o "$built.part/" $(sed -n 's/^tool //p' go.mod) \
+        go build -trimpath -ldflags "-s -w $flags" -o "$built.part/" "${tools[@]}" \
         2> >(grep -v '^go: downloading' >&2)
     )
+    # Go calls a program after its module: etcd's would be `server`.
+    if ((${#tools[@]} == 1)) && [[ ! -e $built.part/$name ]]; then mv "$built.part"/* "$built.part/$name"; fi
     mv "$built.part" "$built"
     echo "built $name in $((SECONDS - begin)) s"
   fi

@@ -105,7 +105,9 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("GRADATIM_LIVE_CACHE").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/gradatim-live"));
     let built = cache.or(home).map(|cache| cache.join("bin"));
-    let mut places = std::env::split_paths(&places).chain(more).chain(built);
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let places = std::env::split_paths(&places).chain(more);
+    let mut places = assets.into_iter().chain(built).chain(places);
     let found = places.find_map(|dir| Some(dir.join(program)).filter(|path| path.is_file()));
     if found.is_none() {
         let required = std::env::var_os("GRADATIM_LIVE").is_some_and(|it| it == "required");

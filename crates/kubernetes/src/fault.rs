@@ -1,0 +1,142 @@
+//! What the API server and the way to it answer, as a port's error.
+
+use std::error::Error as StdError;
+use std::io;
+
+use gradatim_core::fault::{FaultKind, Retry};
+use gradatim_core::port::PortError;
+use kube::Error;
+use kube::core::Status;
+
+use crate::objects::Kind;
+
+/// An error of the client as a port's, with the object that it is about and the server's words.
+pub(crate) fn in_words(kind: &Kind, name: &str, error: Error) -> PortError {
+    let what = told(kind, name);
+    match error {
+        Error::Api(status) => refused(&what, &status),
+        Error::SerdeError(error) => {
+            let text = format!("the answer about {what} cannot be understood");
+            PortError::new(FaultKind::Malformed, text).caused_by(error)
+        }
+        Error::BuildRequest(error) => {
+            let text = format!("no request about {what} can be made");
+            PortError::new(FaultKind::Invalid, text).caused_by(error)
+        }
+        Error::Auth(error) => {
+            let text = format!("no credentials to ask for {what}");
+            PortError::new(FaultKind::Forbidden, text).caused_by(error)
+        }
+        error if is_late(&error) => {
+            let text = format!("the API server has not answered about {what} in time");
+            PortError::new(FaultKind::Timeout, text).caused_by(error)
+        }
+        error => {
+            let text = format!("the API server cannot be reached for {what}");
+            PortError::new(FaultKind::Unreachable, text).caused_by(error)
+        }
+    }
+}
+
+/// An object that JSON cannot hold, or that is none.
+pub(crate) fn unreadable(kind: &Kind, name: &str, error: serde_json::Error) -> PortError {
+    let text = format!("{} is no object", told(kind, name));
+    PortError::new(FaultKind::Malformed, text).caused_by(error)
+}
+
+fn told(kind: &Kind, name: &str) -> String {
+    match name {
+        "" => format!("the {}s", kind.name()),
+        _ => format!("{} {name}", kind.name()),
+    }
+}
+
+fn refused(what: &str, status: &Status) -> PortError {
+    let kind = match status.code {
+        404 => FaultKind::NotFound,
+        409 | 410 => FaultKind::Conflict,
+        401 | 403 => FaultKind::Forbidden,
+        400 | 405 | 413 | 415 | 422 => FaultKind::Invalid,
+        408 | 504 => FaultKind::Timeout,
+        429 | 503 => FaultKind::Overloaded,
+        _ => FaultKind::Other,
+    };
+    let mut error = PortError::new(kind, format!("{what}: {}", status.message));
+    let wait = status
+        .details
+        .as_ref()
+        .map_or(0, |it| it.retry_after_seconds);
+    if wait > 0 && error.retry == Retry::Soon {
+        error.retry = Retry::After(u64::from(wait) * 1000);
+    }
+    error
+}
+
+fn is_late(error: &Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: u16, wait: u32) -> PortError {
+        let words = "the server's words";
+        let answer = serde_json::json!({
+            "code": code, "message": words, "details": { "retryAfterSeconds": wait },
+        });
+        let status: Status = serde_json::from_value(answer).unwrap();
+        let services = Kind::new("v1", "Service", "services");
+        in_words(&services, "shop", Error::Api(status.boxed()))
+    }
+
+    #[test]
+    fn each_answer_has_the_kind_that_the_core_knows() {
+        let kinds = [
+            (404, FaultKind::NotFound, Retry::Soon),
+            (409, FaultKind::Conflict, Retry::Soon),
+            (403, FaultKind::Forbidden, Retry::Never),
+            (422, FaultKind::Invalid, Retry::Never),
+            (504, FaultKind::Timeout, Retry::Soon),
+            (503, FaultKind::Overloaded, Retry::Soon),
+            (500, FaultKind::Other, Retry::Soon),
+        ];
+        for (code, kind, retry) in kinds {
+            let error = answered(code, 0);
+            assert_eq!((error.kind, error.retry), (kind, retry), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_overloaded_server_says_when_to_come_back() {
+        assert_eq!(answered(429, 7).retry, Retry::After(7000));
+        assert_eq!(answered(403, 7).retry, Retry::Never);
+    }
+
+    #[test]
+    fn the_object_and_the_servers_words_are_told() {
+        assert_eq!(
+            answered(500, 0).to_string(),
+            "Service shop: the server's words"
+        );
+    }
+
+    #[test]
+    fn a_connection_that_times_out_is_late_and_one_that_breaks_is_not() {
+        let pods = Kind::new("v1", "Pod", "pods");
+        let broken = |kind| in_words(&pods, "", Error::ReadEvents(io::Error::from(kind))).kind;
+        assert_eq!(broken(io::ErrorKind::TimedOut), FaultKind::Timeout);
+        assert_eq!(
+            broken(io::ErrorKind::ConnectionRefused),
+            FaultKind::Unreachable
+        );
+    }
+}

@@ -1,0 +1,371 @@
+//! One kind of object in one namespace, as JSON.
+//!
+//! Objects are read and written as [`Value`]s: what a type does not know would be lost on the way
+//! back. Only fields that are ours are ever sent.
+
+use std::collections::BTreeSet;
+
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::PortError;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, Error};
+use serde_json::{Map, Value, json};
+
+use crate::fault::{in_words, unreadable};
+use crate::watch::Watch;
+
+/// Who we are in `metadata.managedFields`.
+pub const MANAGER: &str = "gradatim";
+
+/// How often a write is made again because somebody changed another part of the object meanwhile:
+/// the status of what is busy changes all the time.
+const MOST_TRIES: usize = 5;
+
+/// What the API server calls a kind of object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    resource: ApiResource,
+}
+
+impl Kind {
+    /// A kind by its `apiVersion` (`v1`, `networking.k8s.io/v1`), its `kind` and the plural under
+    /// which it is served.
+    pub fn new(api_version: &str, kind: &str, plural: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let gvk = GroupVersionKind::gvk(group, version, kind);
+        Self {
+            resource: ApiResource::from_gvk_with_plural(&gvk, plural),
+        }
+    }
+
+    /// Its `apiVersion`.
+    pub fn api_version(&self) -> &str {
+        &self.resource.api_version
+    }
+
+    /// Its `kind`.
+    pub fn name(&self) -> &str {
+        &self.resource.kind
+    }
+
+    /// An object of this kind that has a name and nothing else.
+    pub fn named(&self, name: &str) -> Value {
+        json!({
+            "apiVersion": self.api_version(),
+            "kind": self.name(),
+            "metadata": { "name": name },
+        })
+    }
+}
+
+/// The objects of one kind in one namespace.
+#[derive(Clone)]
+pub struct Objects {
+    api: Api<DynamicObject>,
+    kind: Kind,
+}
+
+impl Objects {
+    /// The objects of a kind in a namespace.
+    pub fn new(client: Client, namespace: &str, kind: Kind) -> Self {
+        Self {
+            api: Api::namespaced_with(client, namespace, &kind.resource),
+            kind,
+        }
+    }
+
+    /// The objects of a kind that belongs to no namespace.
+    pub fn everywhere(client: Client, kind: Kind) -> Self {
+        Self {
+            api: Api::all_with(client, &kind.resource),
+            kind,
+        }
+    }
+
+    /// Their kind.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn get(&self, name: &str) -> Result<Value, PortError> {
+        self.answer(name, self.api.get(name).await)
+    }
+
+    /// Reads an object that may not be there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn find(&self, name: &str) -> Result<Option<Value>, PortError> {
+        match self.get(name).await {
+            Err(error) if error.kind == FaultKind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Reads all objects with these labels (`app=shop,track`), all for an empty text.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn list(&self, labels: &str) -> Result<Vec<Value>, PortError> {
+        let which = ListParams::default().labels(labels);
+        let found = self.api.list(&which).await;
+        let found = found.map_err(|error| in_words(&self.kind, "", error))?;
+        found.items.iter().map(|item| self.value(item)).collect()
+    }
+
+    /// The names of all objects with these labels; of the objects nothing else is sent.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn names(&self, labels: &str) -> Result<BTreeSet<String>, PortError> {
+        let which = ListParams::default().labels(labels);
+        let found = self.api.list_metadata(&which).await;
+        let found = found.map_err(|error| in_words(&self.kind, "", error))?;
+        let names = found
+            .items
+            .into_iter()
+            .filter_map(|item| item.metadata.name);
+        Ok(names.collect())
+    }
+
+    /// Makes an object; one of its name that is there already is a
+    /// [`Conflict`](FaultKind::Conflict).
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub async fn create(&self, object: &Value) -> Result<Value, PortError> {
+        self.post(object, false).await
+    }
+
+    /// What the server would make of an object, its defaults filled in; nothing is written.
+    ///
+    /// # Errors
+    /// When the server would refuse it.
+    pub async fn rehearse(&self, object: &Value) -> Result<Value, PortError> {
+        self.post(object, true).await
+    }
+
+    /// Applies an object of ours whole (server-side apply), and makes it if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn apply(&self, object: &Value) -> Result<Value, PortError> {
+        let name = name_of(object);
+        let ours = PatchParams::apply(MANAGER).force();
+        let written = self.api.patch(name, &ours, &Patch::Apply(object)).await;
+        self.answer(name, written)
+    }
+
+    /// Merges a patch that holds only what is ours; an absent object is an error. With a
+    /// `metadata.resourceVersion` in it the write is conditional.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn merge(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
+        let ours = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let written = self.api.patch(name, &ours, &Patch::Merge(patch)).await;
+        self.answer(name, written)
+    }
+
+    /// Reads an object and merges what `edit` makes of it, if nobody wrote in between; without a
+    /// patch nothing is written. When somebody did write, the edit is asked again.
+    ///
+    /// # Errors
+    /// When `edit` refuses, when the object cannot be read or written, and when others write so
+    /// often that there is no getting in between.
+    pub async fn change(
+        &self,
+        name: &str,
+        edit: impl Fn(&Value) -> Result<Option<Value>, PortError>,
+    ) -> Result<Value, PortError> {
+        let mut tries = 1;
+        loop {
+            let found = self.get(name).await?;
+            let Some(patch) = edit(&found)? else {
+                return Ok(found);
+            };
+            match self.merge(name, &conditional(patch, &found)).await {
+                Err(error) if error.kind == FaultKind::Conflict && tries < MOST_TRIES => tries += 1,
+                written => return written,
+            }
+        }
+    }
+
+    /// The same for an object that may not be there yet: then it is made from `fresh` and the
+    /// patch.
+    ///
+    /// # Errors
+    /// As for [`change`](Self::change).
+    pub async fn change_or_create(
+        &self,
+        fresh: &Value,
+        edit: impl Fn(Option<&Value>) -> Result<Option<Value>, PortError>,
+    ) -> Result<(), PortError> {
+        let name = name_of(fresh);
+        let mut tries = 1;
+        loop {
+            let found = self.find(name).await?;
+            let Some(patch) = edit(found.as_ref())? else {
+                return Ok(());
+            };
+            let written = match &found {
+                Some(found) => self.merge(name, &conditional(patch, found)).await,
+                None => self.create(&merged(fresh, &patch)).await,
+            };
+            match written {
+                Err(error) if error.kind == FaultKind::Conflict && tries < MOST_TRIES => tries += 1,
+                written => return written.map(drop),
+            }
+        }
+    }
+
+    /// Takes an object away, if it is still this one; one that is not there is fine.
+    ///
+    /// # Errors
+    /// When it cannot be taken away.
+    pub async fn delete(&self, object: &Value) -> Result<(), PortError> {
+        let name = name_of(object);
+        let this_one = DeleteParams::background().preconditions(Preconditions {
+            uid: text(object, "/metadata/uid").map(str::to_owned),
+            resource_version: None,
+        });
+        match self.api.delete(name, &this_one).await {
+            Ok(_) => Ok(()),
+            Err(error) => match in_words(&self.kind, name, error) {
+                error if error.kind == FaultKind::NotFound => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// Posts to a subresource, such as a pod's `eviction`.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn post_to(
+        &self,
+        name: &str,
+        subresource: &str,
+        body: &Value,
+    ) -> Result<(), PortError> {
+        let params = PostParams::default();
+        let posted = self
+            .api
+            .create_subresource::<_, Value>(subresource, name, &params, body)
+            .await;
+        posted
+            .map(drop)
+            .map_err(|error| in_words(&self.kind, name, error))
+    }
+
+    /// Watches one object.
+    pub fn watch(&self, name: &str) -> Watch {
+        Watch::fields(self.api.clone(), &format!("metadata.name={name}"))
+    }
+
+    /// Watches all objects with these labels.
+    pub fn watch_all(&self, labels: &str) -> Watch {
+        Watch::labels(self.api.clone(), labels)
+    }
+
+    async fn post(&self, object: &Value, dry_run: bool) -> Result<Value, PortError> {
+        let name = name_of(object);
+        let params = PostParams {
+            dry_run,
+            field_manager: Some(MANAGER.to_owned()),
+        };
+        let object = serde_json::from_value(object.clone());
+        let object: DynamicObject = object.map_err(|error| unreadable(&self.kind, name, error))?;
+        self.answer(name, self.api.create(&params, &object).await)
+    }
+
+    fn answer(&self, name: &str, answer: Result<DynamicObject, Error>) -> Result<Value, PortError> {
+        let object = answer.map_err(|error| in_words(&self.kind, name, error))?;
+        self.value(&object)
+    }
+
+    fn value(&self, object: &DynamicObject) -> Result<Value, PortError> {
+        let value = serde_json::to_value(object);
+        let mut value = value.map_err(|error| unreadable(&self.kind, "", error))?;
+        // The items of a list do not say what they are.
+        value["apiVersion"] = self.kind.api_version().into();
+        value["kind"] = self.kind.name().into();
+        Ok(value)
+    }
+}
+
+/// A text in an object, by its JSON pointer.
+pub fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}
+
+/// An object's name.
+pub fn name_of(object: &Value) -> &str {
+    text(object, "/metadata/name").unwrap_or_default()
+}
+
+/// An annotation of an object.
+pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][key].as_str()
+}
+
+/// A label of an object.
+pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object["metadata"]["labels"][key].as_str()
+}
+
+/// A patch that is taken only while the object is as it was read.
+pub fn conditional(mut patch: Value, found: &Value) -> Value {
+    patch["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
+    patch
+}
+
+/// An object with a merge patch applied to it, as the server would (RFC 7396).
+pub fn merged(object: &Value, patch: &Value) -> Value {
+    let Value::Object(fields) = patch else {
+        return patch.clone();
+    };
+    let mut whole = object.as_object().cloned().unwrap_or_else(Map::new);
+    for (key, value) in fields {
+        if value.is_null() {
+            whole.remove(key);
+        } else {
+            let before = whole.get(key).unwrap_or(&Value::Null);
+            let after = merged(before, value);
+            whole.insert(key.clone(), after);
+        }
+    }
+    Value::Object(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_removes_nulls_and_replaces_lists() {
+        let object = json!({"a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x"});
+        let patch = json!({"a": {"b": null, "f": {"g": null, "h": 3}}, "d": [3], "e": null});
+        let wanted = json!({"a": {"c": 2, "f": {"h": 3}}, "d": [3]});
+        assert_eq!(merged(&object, &patch), wanted);
+    }
+
+    #[test]
+    fn a_kind_knows_its_group_and_version() {
+        let kind = Kind::new("networking.k8s.io/v1", "Ingress", "ingresses");
+        assert_eq!(kind.api_version(), "networking.k8s.io/v1");
+        assert_eq!(kind.resource.group, "networking.k8s.io");
+        assert_eq!(Kind::new("v1", "Pod", "pods").resource.group, "");
+        assert_eq!(kind.named("shop")["metadata"]["name"], "shop");
+    }
+}
