@@ -32,13 +32,13 @@ impl Turn<'_> {
         if fresh.is_some() {
             self.notice_shares();
         }
+        if self.route_is_shown() {
+            return;
+        }
         let lowers = self.lowers();
         // What cannot be read is not written, unless that takes the traffic back.
         let blind = self.router_fault().is_some() && !lowers;
-        if !blind
-            && !self.route_is_shown()
-            && let Some(route) = self.state.route.clone()
-        {
+        if !blind && let Some(route) = self.state.route.clone() {
             self.actions.push(Action::Route { route, lowers });
         }
     }
