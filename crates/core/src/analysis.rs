@@ -16,8 +16,8 @@ mod plan;
 mod state;
 mod verdict;
 
-pub(crate) use self::machine::advance;
 pub use self::machine::{Frame, Turned, fill, start, turn};
+pub(crate) use self::machine::{advance, is_settled, wants};
 pub use self::plan::{LateArg, MetricPlan, NoVerdict, RunPlan};
 pub use self::state::{AnalysisPhase, MetricState, RunState};
 pub use self::verdict::{Verdict, judge};

@@ -10,6 +10,7 @@ mod advance;
 mod bind;
 mod capacity;
 mod clock;
+mod draft;
 mod drift;
 mod emit;
 mod judge;
@@ -45,22 +46,28 @@ pub fn decide(plan: &Plan, saved: &Saved, observation: &Observation, now: Timest
     if matches!(saved, Saved::Nothing { .. }) && adopt::is_hidden(plan, observation) {
         return turn.unsighted();
     }
-    turn.never_go_back_in_time();
-    turn.forget_delivered_events();
-    turn.greet();
-    turn.notice_faults();
-    turn.follow_owner();
-    turn.follow_plan();
-    turn.follow_version();
-    turn.notice_shares();
-    turn.notice_drift();
-    turn.take_orders();
-    turn.judge();
-    turn.abort_on_trouble();
-    turn.advance();
-    turn.watch_deadline();
-    turn.settle_route();
-    turn.settle_replicas();
-    turn.settle_orders();
+    turn.go_through();
     turn.finish()
+}
+
+impl Turn<'_> {
+    fn go_through(&mut self) {
+        self.never_go_back_in_time();
+        self.forget_delivered_events();
+        self.greet();
+        self.notice_faults();
+        self.follow_owner();
+        self.follow_plan();
+        self.follow_version();
+        self.notice_shares();
+        self.notice_drift();
+        self.take_orders();
+        self.judge();
+        self.abort_on_trouble();
+        self.advance();
+        self.watch_deadline();
+        self.settle_route();
+        self.settle_replicas();
+        self.settle_orders();
+    }
 }

@@ -110,16 +110,11 @@ pub(crate) fn advance(
     frame: &Frame<'_>,
     now: Timestamp,
 ) -> (Vec<Ask>, Option<Timestamp>) {
-    let mut turned = Wanted {
-        frame,
-        key: state.key,
-        started_at: state.started_at,
-        now,
-        wanted: Vec::new(),
-        wake: None,
-    };
     if !state.phase.is_final() {
-        follow_plan(plan, &mut state.metrics);
+        if !follows(plan, &state.metrics) {
+            state.metrics = following(plan, &state.metrics);
+        }
+        let turned = Wanted::new(state, frame, now);
         for (metric, plan) in state.metrics.iter_mut().zip(&plan.metrics) {
             for measurement in measurements {
                 turned.take(plan, metric, measurement);
@@ -127,6 +122,17 @@ pub(crate) fn advance(
         }
         assess::run(plan, state);
     }
+    wants(plan, state, frame, now)
+}
+
+/// What a run wants as it stands, and when to turn it again.
+pub(crate) fn wants(
+    plan: &RunPlan,
+    state: &RunState,
+    frame: &Frame<'_>,
+    now: Timestamp,
+) -> (Vec<Ask>, Option<Timestamp>) {
+    let mut turned = Wanted::new(state, frame, now);
     if !state.phase.is_final() {
         for (metric, plan_of_metric) in state.metrics.iter().zip(&plan.metrics) {
             turned.ask(plan_of_metric, metric);
@@ -135,20 +141,29 @@ pub(crate) fn advance(
     (turned.wanted, turned.wake)
 }
 
-/// A metric is known by name and digest: an edited one starts again, the others go on.
-fn follow_plan(plan: &RunPlan, known: &mut Vec<MetricState>) {
-    let is = |plan: &MetricPlan, known: &MetricState| {
-        known.digest == plan.digest && known.name == plan.name
-    };
-    let mut both = plan.metrics.iter().zip(&*known);
-    if plan.metrics.len() == known.len() && both.all(|(plan, known)| is(plan, known)) {
-        return;
-    }
+/// Whether turning a run changes nothing of it as long as no measurement arrives.
+pub(crate) fn is_settled(plan: &RunPlan, state: &RunState) -> bool {
+    let known = |name| state.args.contains_key(name);
+    state.phase.is_final() || (plan.late_args.keys().all(known) && follows(plan, &state.metrics))
+}
+
+/// A metric is known by name and digest.
+fn is(plan: &MetricPlan, known: &MetricState) -> bool {
+    known.digest == plan.digest && known.name == plan.name
+}
+
+fn follows(plan: &RunPlan, known: &[MetricState]) -> bool {
+    let mut both = plan.metrics.iter().zip(known);
+    plan.metrics.len() == known.len() && both.all(|(plan, known)| is(plan, known))
+}
+
+/// An edited metric starts again, the others go on.
+fn following(plan: &RunPlan, known: &[MetricState]) -> Vec<MetricState> {
     let metrics = plan.metrics.iter().map(|plan| {
         let same = known.iter().find(|known| is(plan, known));
         same.cloned().unwrap_or_else(|| pending(plan))
     });
-    *known = metrics.collect();
+    metrics.collect()
 }
 
 struct Wanted<'a> {
@@ -160,7 +175,18 @@ struct Wanted<'a> {
     wake: Option<Timestamp>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    fn new(state: &RunState, frame: &'a Frame<'a>, now: Timestamp) -> Self {
+        Self {
+            frame,
+            key: state.key,
+            started_at: state.started_at,
+            now,
+            wanted: Vec::new(),
+            wake: None,
+        }
+    }
+
     fn is_gate(&self) -> bool {
         matches!(self.key, RunKey::Gate { .. })
     }

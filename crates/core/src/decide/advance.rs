@@ -142,7 +142,8 @@ impl<'a> Turn<'a> {
     fn promote_to_stable(&mut self) {
         let first = self.state.stable.is_none();
         let gated = !first && !self.is_waived();
-        let old = self.state.stable.replace(self.state.latest.clone());
+        let latest = self.state.latest.clone();
+        let old = self.state.stable.replace(latest);
         // The old side's delay begins with the promotion, however long it was without traffic.
         let old = old.and_then(|old| self.state.shares.get_mut(&old));
         if let Some(since) = old.and_then(|old| old.since.as_mut()) {

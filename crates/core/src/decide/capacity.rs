@@ -53,7 +53,8 @@ impl Turn<'_> {
     pub(super) fn follow_height(&mut self) {
         let pods = self.step_pods();
         let same = self.is_started() && self.step_weight() == self.height_weight();
-        if same && pods > 0 && self.latest_available() >= self.plan.enough(pods) {
+        let other = self.height_of(&self.state.latest).map(|height| height.pods) != Some(pods);
+        if same && other && pods > 0 && self.latest_available() >= self.plan.enough(pods) {
             let weight = self.height_weight();
             self.set_height(weight, pods);
         }
@@ -92,7 +93,10 @@ impl Turn<'_> {
         let below = wanted.unwrap_or(replicas).min(desired) < replicas;
         let back = self.available(stable) >= replicas && !below;
         let by_us = self.state.stable_reduced || (self.plan.dynamic_stable_scale && below);
-        self.state.stable_reduced = by_us && !back;
+        let reduced = by_us && !back;
+        if self.state.stable_reduced != reduced {
+            self.state.stable_reduced = reduced;
+        }
     }
 }
 

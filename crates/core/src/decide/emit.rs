@@ -16,21 +16,14 @@ impl Turn<'_> {
         headers: Vec<HeaderRoute>,
         mirrors: Vec<MirrorRoute>,
     ) {
-        let before = self.state.route.take();
-        let mut fresh = None;
-        let known = before.as_ref();
-        let route = Route {
-            bind: self.restamped(known.map(|route| &route.bind), bind, &mut fresh),
-            split: self.restamped(known.map(|route| &route.split), split, &mut fresh),
-            headers: self.restamped(known.map(|route| &route.headers), headers, &mut fresh),
-            mirrors: self.restamped(known.map(|route| &route.mirrors), mirrors, &mut fresh),
+        let says = |known: &Route| {
+            known.bind.value == bind
+                && known.split.value == split
+                && known.headers.value == headers
+                && known.mirrors.value == mirrors
         };
-        if fresh.is_some() {
-            self.set_in_motion(before.as_ref(), &route);
-        }
-        self.state.route = Some(route);
-        if fresh.is_some() {
-            self.notice_shares();
+        if !self.state.route.as_ref().is_some_and(says) {
+            self.change_route(bind, split, headers, mirrors);
         }
         if self.route_is_shown() {
             return;
@@ -41,6 +34,27 @@ impl Turn<'_> {
         if !blind && let Some(route) = self.state.route.clone() {
             self.actions.push(Action::Route { route, lowers });
         }
+    }
+
+    fn change_route(
+        &mut self,
+        bind: Bindings,
+        split: Split,
+        headers: Vec<HeaderRoute>,
+        mirrors: Vec<MirrorRoute>,
+    ) {
+        let before = self.state.route.take();
+        let mut fresh = None;
+        let known = before.as_ref();
+        let route = Route {
+            bind: self.restamped(known.map(|route| &route.bind), bind, &mut fresh),
+            split: self.restamped(known.map(|route| &route.split), split, &mut fresh),
+            headers: self.restamped(known.map(|route| &route.headers), headers, &mut fresh),
+            mirrors: self.restamped(known.map(|route| &route.mirrors), mirrors, &mut fresh),
+        };
+        self.set_in_motion(before.as_ref(), &route);
+        self.state.route = Some(route);
+        self.notice_shares();
     }
 
     /// A value under the stamp that it was first wanted with; all that is new shares one.
@@ -109,7 +123,9 @@ impl Turn<'_> {
             _ => self.next_stamp(),
         };
         let scale = Stamped::new(replicas, stamp);
-        self.state.scales.insert(id.clone(), scale);
+        if self.state.scales.get(id) != Some(&scale) {
+            self.state.scales.insert(id.clone(), scale);
+        }
         let written = seen.desired == replicas && seen.stamp.is_none_or(|seen| seen == stamp);
         if !written {
             self.actions.push(Action::Scale {
@@ -127,11 +143,16 @@ impl Turn<'_> {
         };
         let there = |id: &RevisionId| workload.revision(id).is_some();
         let gone = |id: &RevisionId| workload.revision(id).is_none_or(|seen| seen.desired == 0);
-        let scales = &mut self.state.scales;
-        scales.retain(|id, scale| there(id) && (scale.value > 0 || !gone(id)));
+        let lasts =
+            |(id, scale): (&RevisionId, &Stamped<u32>)| there(id) && (scale.value > 0 || !gone(id));
+        if !self.state.scales.iter().all(lasts) {
+            self.state.scales.retain(|id, scale| lasts((id, scale)));
+        }
         self.settle_restart();
-        let undo = self.state.undo.take();
-        self.state.undo = undo.filter(|undo| undo.value != workload.wanted && there(&undo.value));
+        let undo = self.state.undo.as_ref();
+        if undo.is_some_and(|undo| undo.value == workload.wanted || !there(&undo.value)) {
+            self.state.undo = None;
+        }
         if let Some(undo) = &self.state.undo {
             self.actions.push(Action::Undo {
                 to: undo.value.clone(),

@@ -1,27 +1,33 @@
 //! Analyses and gates: which are under way, what they ask for, and what their end means.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::advance::Completion;
 use super::turn::Turn;
 use super::wait::Wait;
-use crate::analysis::{AnalysisPhase, Frame, LateArg, RunPlan, RunState, advance, start};
+use crate::analysis::{
+    AnalysisPhase, Frame, LateArg, RunPlan, RunState, advance, is_settled, start, wants,
+};
 use crate::event::EventKind;
 use crate::id::cut;
-use crate::measurement::{GatePoint, RunKey};
+use crate::measurement::{Ask, GatePoint, RunKey};
 use crate::plan::{Gate, Plan, StepKind};
 use crate::reason::Reason;
 use crate::state::{AbortCause, Course};
+use crate::time::Timestamp;
 
 impl<'a> Turn<'a> {
     /// Turns every run that is under way; a failing one takes the traffic back.
     pub(super) fn judge(&mut self) {
-        let mut runs = std::mem::take(&mut self.state.runs);
-        runs.retain(|run| self.is_under_way(run.key));
-        for run in &mut runs {
-            self.turn_run(run);
+        if !self.state.runs.iter().all(|run| self.is_under_way(run.key)) {
+            let mut runs = std::mem::take(&mut self.state.runs);
+            runs.retain(|run| self.is_under_way(run.key));
+            self.state.runs = runs;
         }
-        self.state.runs = runs;
+        for place in 0..self.state.runs.len() {
+            self.turn_known_run(place);
+        }
         self.start_background();
         self.act_on_verdicts();
     }
@@ -109,6 +115,25 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Turns a run of the state, which is not copied where nothing is new.
+    fn turn_known_run(&mut self, place: usize) {
+        let Some(run) = self.state.runs.get(place) else {
+            return;
+        };
+        let Some(plan) = self.plan_of(run.key) else {
+            return;
+        };
+        if self.seen.measurements.is_empty() && is_settled(&plan, run) {
+            let (wanted, wake) = wants(&plan, run, &self.frame(&run.args), self.now);
+            return self.want_measurements(wanted, wake);
+        }
+        let mut turned = run.clone();
+        self.turn_run(&mut turned);
+        if let Some(run) = self.state.runs.get_mut(place) {
+            *run = turned;
+        }
+    }
+
     fn turn_run(&mut self, run: &mut RunState) {
         let Some(plan) = self.plan_of(run.key) else {
             return;
@@ -117,22 +142,30 @@ impl<'a> Turn<'a> {
         if self.resolve_args(&plan, run) {
             // The arguments are the run's own, which is about to change.
             let args = std::mem::take(&mut run.args);
-            let frame = Frame {
-                incarnation: self.state.incarnation,
-                revision: &self.state.latest,
-                attempt: self.state.attempt,
-                args: &args,
-            };
+            let frame = self.frame(&args);
             let (wanted, wake) = advance(&plan, run, &self.seen.measurements, &frame, self.now);
             run.args = args;
-            self.wanted.extend(wanted);
-            if let Some(wake) = wake {
-                self.wake_at(wake);
-            }
+            self.want_measurements(wanted, wake);
         }
         if run.phase != was && run.phase.is_final() && !matches!(run.key, RunKey::Gate { .. }) {
             let text = format!("{} analysis: {} {}", run.key, run.phase, run.message);
             self.tell(event_of(run.phase), text);
+        }
+    }
+
+    fn frame<'b>(&'b self, args: &'b BTreeMap<String, String>) -> Frame<'b> {
+        Frame {
+            incarnation: self.state.incarnation,
+            revision: &self.state.latest,
+            attempt: self.state.attempt,
+            args,
+        }
+    }
+
+    fn want_measurements(&mut self, wanted: Vec<Ask>, wake: Option<Timestamp>) {
+        self.wanted.extend(wanted);
+        if let Some(wake) = wake {
+            self.wake_at(wake);
         }
     }
 

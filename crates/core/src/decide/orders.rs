@@ -33,19 +33,16 @@ impl Turn<'_> {
                 let text = format!("{} refused: {why}", order.kind);
                 self.tell(EventKind::OrderRefused, text);
             }
-            let last = self.last_order(order);
-            self.state.orders.insert(order.source.clone(), last);
+            if !taken {
+                let source = order.source.clone();
+                self.state.orders.insert(source, order.sequence);
+            }
             self.acknowledged.push(Acknowledgement {
                 source: order.source.clone(),
                 sequence: order.sequence,
                 refused,
             });
         }
-    }
-
-    fn last_order(&self, order: &Order) -> u64 {
-        let last = self.state.orders.get(&order.source).copied().unwrap_or(0);
-        last.max(order.sequence)
     }
 
     fn take(&mut self, order: &Order) -> Refusal {

@@ -5,7 +5,7 @@ use super::wait::Wait;
 use crate::decision::Decision;
 use crate::event::EventKind;
 use crate::reason::Reason;
-use crate::state::Course;
+use crate::state::{Course, State};
 
 impl Turn<'_> {
     /// Nothing is known and too little is seen: nothing is done and nothing is saved.
@@ -27,10 +27,11 @@ impl Turn<'_> {
         let (phase, message) = self.phase();
         let (summary, waiting) = (self.summary(), self.told_wait());
         let events = self.state.events.clone();
-        let changed = self.before != Some(&self.state);
-        let state = (changed && self.unreadable.is_none() && !self.hidden).then(|| {
-            self.state.now = self.now;
-            Box::new(self.state)
+        let may_save = self.unreadable.is_none() && !self.hidden;
+        let changed = self.state.changed(self.before).filter(|_| may_save);
+        let state = changed.map(|state| {
+            let now = self.now;
+            Box::new(State { now, ..state })
         });
         Decision {
             state,

@@ -24,38 +24,35 @@ impl Turn<'_> {
                 self.notice_share(&revision.id, share, stands);
             }
         }
-        self.state.shares.retain(|id, known| {
+        let lasts = |(id, known): (&RevisionId, &ShareSeen)| {
             let serves = known.share > 0 || known.since.is_none();
             let seen = workload.revision(id);
             seen.is_some_and(|seen| serves || seen.desired > 0 || seen.pods > 0)
-        });
+        };
+        if !self.state.shares.iter().all(lasts) {
+            self.state.shares.retain(|id, known| lasts((id, known)));
+        }
     }
 
     fn notice_share(&mut self, id: &RevisionId, share: u32, stands: Option<Timestamp>) {
-        let leaving = self.leaving(id);
-        let Some(known) = self.state.shares.get_mut(id) else {
-            if share > 0 {
-                let fresh = ShareSeen {
-                    share,
-                    before: 0,
-                    since: stands,
-                };
-                self.state.shares.insert(id.clone(), fresh);
-                self.tell_rise(id, share);
-            }
-            return;
-        };
-        if known.share == share {
-            known.since = known.since.or(stands);
+        let known = self.state.shares.get(id).copied();
+        let (had, since) = known.map_or((0, None), |known| (known.share, known.since));
+        if had == share && (known.is_none() || since.is_some() || stands.is_none()) {
             return;
         }
-        let rose = share > known.share;
-        *known = ShareSeen {
-            share,
-            before: known.share.max(leaving),
-            since: stands,
+        let seen = match known {
+            Some(known) if had == share => ShareSeen {
+                since: stands,
+                ..known
+            },
+            _ => ShareSeen {
+                share,
+                before: had.max(self.leaving(id)),
+                since: stands,
+            },
         };
-        if rose {
+        self.state.shares.insert(id.clone(), seen);
+        if share > had {
             self.tell_rise(id, share);
         }
     }

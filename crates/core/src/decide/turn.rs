@@ -1,5 +1,6 @@
 //! The value that one round works on.
 
+use super::draft::Draft;
 use super::wait::Wait;
 use crate::action::Action;
 use crate::decision::Saved;
@@ -24,7 +25,7 @@ pub(super) struct Turn<'a> {
     pub(super) now: Timestamp,
     /// What was saved, if it could be read.
     pub(super) before: Option<&'a State>,
-    pub(super) state: State,
+    pub(super) state: Draft<'a>,
     /// Why the saved state cannot be read: then nothing is raised and nothing is saved.
     pub(super) unreadable: Option<&'a str>,
     /// Whether too little is seen to take a rollout on.
@@ -48,14 +49,14 @@ impl<'a> Turn<'a> {
             Saved::Nothing { incarnation } => (None, None, *incarnation),
             Saved::Unreadable { message } => (None, Some(message.as_str()), 0),
         };
-        let adopted = || super::adopt::adopt(plan, seen, incarnation, now);
+        let adopted = || Draft::new(super::adopt::adopt(plan, seen, incarnation, now));
         Self {
             plan,
             seen,
             workload: seen.workload.seen(),
             now,
             before,
-            state: before.cloned().unwrap_or_else(adopted),
+            state: before.map_or_else(adopted, Draft::of),
             unreadable,
             hidden: false,
             actions: Vec::new(),
@@ -149,10 +150,10 @@ impl<'a> Turn<'a> {
     }
 
     pub(super) fn forget_delivered_events(&mut self) {
-        let delivered = &self.seen.delivered;
-        self.state
-            .events
-            .retain(|event| !delivered.contains(&event.id));
+        let delivered = |event: &Event| self.seen.delivered.contains(&event.id);
+        if self.state.events.iter().any(delivered) {
+            self.state.events.retain(|event| !delivered(event));
+        }
     }
 
     /// Asks to be woken at an instant, if it is still to come.

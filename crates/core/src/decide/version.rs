@@ -7,6 +7,7 @@ use crate::event::EventKind;
 use crate::id::RevisionId;
 use crate::route::{Slot, Split, Stamped};
 use crate::state::Course;
+use crate::workload::TroubleKind;
 
 impl Turn<'_> {
     /// Says so when a rollout in flight is taken on without a state of ours, and claims it.
@@ -32,7 +33,9 @@ impl Turn<'_> {
         if let Some(fault) = fault.filter(|fault| self.state.told.as_ref() != Some(*fault)) {
             self.tell(EventKind::BackendFault, &fault.text);
         }
-        self.state.told = fault.cloned();
+        if self.state.told.as_ref() != fault {
+            self.state.told = fault.cloned();
+        }
         let Some(latest) = self.workload.map(|workload| &workload.wanted) else {
             return;
         };
@@ -44,8 +47,10 @@ impl Turn<'_> {
                 self.tell(EventKind::PodTrouble, text);
             }
         }
-        let lasts = |kind| troubles.iter().any(|trouble| trouble.kind == kind);
-        self.state.troubles.retain(|kind| lasts(*kind));
+        let lasts = |kind: &TroubleKind| troubles.iter().any(|trouble| trouble.kind == *kind);
+        if !self.state.troubles.iter().all(lasts) {
+            self.state.troubles.retain(lasts);
+        }
     }
 
     /// A driver that takes over a rollout in flight writes everything once under its own epoch,
@@ -64,14 +69,15 @@ impl Turn<'_> {
     fn claim(&mut self) {
         let stamp = self.next_stamp();
         let trial = self.part_seen(Slot::Canary);
-        let active = self.active_seen();
+        let is_stable = |id: &RevisionId| self.is_stable(id);
+        let active = self.active_seen().filter(is_stable);
         let trials = self.trials_seen();
         if let Some(route) = &mut self.state.route {
             let wanted = route.split.value.part(Slot::Canary);
             if let Some(part) = trial.filter(|seen| *seen < wanted) {
                 route.split.value = Split::canary(part, route.split.value.total());
             }
-            if let Some(active) = active.filter(|id| self.state.stable.as_ref() == Some(id)) {
+            if let Some(active) = active {
                 route.bind.value.insert(Slot::Active, active);
             }
             if let Some((headers, mirrors)) = trials {
@@ -132,13 +138,10 @@ impl Turn<'_> {
         let route = self.state.route.as_ref();
         let old = route.map_or(self.plan.total, |route| route.split.value.total());
         if old != self.plan.total {
-            let shares = self.state.shares.values_mut();
+            let state = &mut *self.state;
+            let shares = state.shares.values_mut();
             let shares = shares.flat_map(|seen| [&mut seen.share, &mut seen.before]);
-            let height = self
-                .state
-                .height
-                .iter_mut()
-                .map(|height| &mut height.weight);
+            let height = state.height.iter_mut().map(|height| &mut height.weight);
             shares
                 .chain(height)
                 .for_each(|part| *part = part_of(*part, self.plan.total, old));
@@ -149,7 +152,9 @@ impl Turn<'_> {
         let Some(workload) = self.workload else {
             return;
         };
-        if let Some(wanted) = workload.revision(&workload.wanted) {
+        if let Some(wanted) = workload.revision(&workload.wanted)
+            && self.state.number != wanted.number
+        {
             self.state.number = wanted.number;
         }
         if workload.wanted == self.state.latest {

@@ -1,3 +1,4 @@
+use super::super::turn::Turn;
 use super::*;
 
 #[test]
@@ -28,6 +29,28 @@ fn a_decision_on_its_own_result_changes_nothing() {
             world.deploy("v3", 3);
         }
     }
+}
+
+#[test]
+fn a_round_in_which_nothing_is_new_copies_no_state() {
+    let plan = canary(vec![StepKind::SetWeight(25), StepKind::Pause(None)]);
+    let mut world = World::new(plan, 4);
+    let mut untouched = 0;
+    for second in 0..200 {
+        let observation = world.observe();
+        let decision = decide(&world.plan, &world.saved, &observation, world.now);
+        let mut turn = Turn::new(&world.plan, &world.saved, &observation, world.now);
+        turn.go_through();
+        if decision.state.is_none() {
+            assert!(turn.state.is_untouched(), "at {second}");
+            untouched += 1;
+        }
+        world.run(1);
+        if second == 100 {
+            world.order(OrderKind::Promote);
+        }
+    }
+    assert!(untouched > 100, "{untouched}");
 }
 
 #[test]
