@@ -16,7 +16,7 @@ use gradatim_core::time::Timestamp;
 use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::evidence::{self, Evidence};
-use crate::measure::ask_provider;
+use crate::measure::{ask_provider, is_served_by};
 
 /// An analysis that is measured to its end, without a rollout around it.
 ///
@@ -206,7 +206,10 @@ impl AnalysisRun {
                 .results
                 .get(&ask.id)
                 .is_some_and(|known| running(known).is_none());
-            if !ended && self.under_way.insert(ask.id.clone()) {
+            // What hangs is the metric's newest measurement until it has answered, or never did.
+            let waits = self.under_way.iter().any(|id| is_served_by(&ask.id, id));
+            if !ended && !waits {
+                self.under_way.insert(ask.id.clone());
                 self.calls.push(self.call(ask.clone()));
             }
         }

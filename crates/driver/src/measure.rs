@@ -26,7 +26,10 @@ const TERMINATE_TRIES: u32 = 5;
 
 /// What is being measured, what was, and what runs on the other side.
 ///
-/// A result stays until it is no longer wanted, and the first one of a name wins.
+/// A result stays until it is no longer wanted, and the first one of a name wins. A call that its
+/// metric's grid has passed over goes on, and keeps the next one waiting: what it answers, or that
+/// it never did, is the metric's newest measurement. Ended early, a provider that hangs for longer
+/// than an interval would never be seen to fail.
 #[derive(Default)]
 pub(crate) struct Measurements {
     calls: FuturesUnordered<BoxFuture<'static, Option<Measurement>>>,
@@ -76,18 +79,20 @@ impl Measurements {
         self.drop_pure_reads(ports);
         self.end_work(state, ports, plan);
         for ask in wanted {
-            if self.is_due(ask, ports.clock.now()) {
+            if !self.is_under_way(ask) && self.is_due(ask, ports.clock.now()) {
                 self.results.remove(&ask.id);
                 self.start(ask.clone(), ports);
             }
         }
     }
 
+    /// Whether this measurement, or an earlier one that it waits for, has no answer yet.
+    fn is_under_way(&self, ask: &Ask) -> bool {
+        self.asked.keys().any(|id| is_served_by(&ask.id, id))
+    }
+
     /// Whether nothing has been asked under this name, or what runs shall be asked for again.
     fn is_due(&self, ask: &Ask, now: Timestamp) -> bool {
-        if self.asked.contains_key(&ask.id) {
-            return false;
-        }
         match self.results.get(&ask.id).map(|result| &result.outcome) {
             None => true,
             Some(Outcome::Running {
@@ -98,11 +103,16 @@ impl Measurements {
         }
     }
 
+    /// Whether its answer would count: it is wanted, or a later one of its metric is.
+    fn is_wanted(&self, id: &MeasurementId) -> bool {
+        self.wanted.iter().any(|wanted| is_served_by(wanted, id))
+    }
+
     /// A call that has started something must be waited for, or it could not be ended.
     fn drop_pure_reads(&self, ports: &Ports) {
         for (id, asked) in &self.asked {
             let provider = ports.providers.get(&asked.provider);
-            if !self.wanted.contains(id) && provider.is_none_or(|p| p.has_history()) {
+            if !self.is_wanted(id) && provider.is_none_or(|p| p.has_history()) {
                 asked.abort.abort();
             }
         }
@@ -164,7 +174,7 @@ impl Measurements {
             }
             _ => {}
         }
-        if self.wanted.contains(&id) {
+        if self.is_wanted(&id) {
             self.results.entry(id).or_insert(measurement);
         } else if let Some(work) = self.at_work.remove(&id) {
             self.terminate(id, work, ports);
@@ -181,6 +191,17 @@ impl Measurements {
             None
         }));
     }
+}
+
+/// Whether a measurement is this one, or an earlier one of the same metric that may still be
+/// answered in its place.
+pub(crate) fn is_served_by(wanted: &MeasurementId, id: &MeasurementId) -> bool {
+    let as_early = || MeasurementId {
+        tick: id.tick,
+        retry: id.retry,
+        ..wanted.clone()
+    };
+    id == wanted || (id.tick < wanted.tick && *id == as_early())
 }
 
 pub(crate) async fn ask_provider(

@@ -153,11 +153,17 @@ async fn a_running_measurement_is_asked_for_again_by_its_handle_and_never_twice_
     assert_eq!(provider.journal(), asked);
 }
 
+fn other_ask() -> Ask {
+    let mut ask = ask(1, None);
+    ask.id.metric = "latency".into();
+    ask
+}
+
 #[tokio::test]
 async fn a_pure_read_that_is_no_longer_wanted_is_dropped() {
     let mut provider = Provider::new(Outcome::number(1.0));
     Arc::get_mut(&mut provider).unwrap().history = true;
-    let script = Script::new([wanting(vec![ask(0, None)]), wanting(vec![ask(1, None)])]);
+    let script = Script::new([wanting(vec![ask(0, None)]), wanting(vec![other_ask()])]);
     let mut round = round(&script, &MemoryStore::new(), &provider);
     round.turn().await.unwrap();
     assert!(round.ready().now_or_never().is_none());
@@ -166,18 +172,43 @@ async fn a_pure_read_that_is_no_longer_wanted_is_dropped() {
     provider.let_go.add_permits(1);
     round.ready().await;
     round.turn().await.unwrap();
-    let ticks = script.seen()[2]
-        .measurements
-        .iter()
-        .map(|m| m.id.tick)
-        .collect::<Vec<_>>();
-    assert_eq!(ticks, [1]);
+    assert_eq!(ticks(&script, 2), [1]);
+}
+
+#[tokio::test]
+async fn a_read_whose_turn_on_the_grid_is_over_goes_on_and_counts_before_the_next_one_is_asked() {
+    let mut provider = Provider::new(Outcome::number(1.0));
+    Arc::get_mut(&mut provider).unwrap().history = true;
+    let later = || wanting(vec![ask(3, None)]);
+    let script = Script::new([wanting(vec![ask(0, None)]), later(), later(), later()]);
+    let mut round = round(&script, &MemoryStore::new(), &provider);
+    for _ in 0..2 {
+        round.turn().await.unwrap();
+        assert!(round.ready().now_or_never().is_none());
+    }
+    provider.let_go.add_permits(1);
+    round.ready().await;
+    round.turn().await.unwrap();
+    assert_eq!(ticks(&script, 2), [0]);
+    assert!(round.ready().now_or_never().is_none());
+    assert_eq!(provider.journal(), ["measure 0 None", "measure 3 None"]);
+    round.turn().await.unwrap();
+    let kept = ticks(&script, 3);
+    assert!(
+        kept.is_empty(),
+        "what was handed over is not kept: {kept:?}"
+    );
+}
+
+fn ticks(script: &Script, round: usize) -> Vec<u32> {
+    let seen = script.seen();
+    seen[round].measurements.iter().map(|m| m.id.tick).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_measurement_that_hangs_fails_at_its_deadline_and_an_unknown_provider_at_once() {
     let provider = Provider::new(Outcome::number(1.0));
-    let mut strange = ask(1, None);
+    let mut strange = other_ask();
     strange.provider = "nobody".to_owned();
     let script = Script::new([wanting(vec![ask(0, None), strange])]);
     let mut round = round(&script, &MemoryStore::new(), &provider);
