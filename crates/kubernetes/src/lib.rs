@@ -26,7 +26,7 @@
 //! # What it may
 //!
 //! Everything is in one namespace. Each backend comes with the least Role that it needs, as YAML:
-//! [`store::ROLE`], [`services::ROLE`]. The tests run with exactly those.
+//! [`replica_sets::ROLE`], [`services::ROLE`], [`store::ROLE`]. The tests run with exactly those.
 //!
 //! # Limits and deadlines
 //!
@@ -40,6 +40,7 @@ pub mod fence;
 pub mod names;
 pub mod objects;
 pub mod owner;
+pub mod replica_sets;
 pub mod services;
 pub mod store;
 pub mod watch;

@@ -85,6 +85,11 @@ impl Objects {
         }
     }
 
+    /// The client that asks for them.
+    pub fn client(&self) -> Client {
+        self.api.clone().into_client()
+    }
+
     /// Their kind.
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -348,6 +353,25 @@ pub fn merged(object: &Value, patch: &Value) -> Value {
     Value::Object(whole)
 }
 
+/// The merge patch that makes one value of another: what is not in `to` goes.
+pub fn difference(from: &Value, to: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (from, to) else {
+        return to.clone();
+    };
+    let mut patch = Map::new();
+    for key in before.keys().filter(|key| !after.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in after {
+        match before.get(key) {
+            Some(known) if known == value => {}
+            Some(known) => drop(patch.insert(key.clone(), difference(known, value))),
+            None => drop(patch.insert(key.clone(), value.clone())),
+        }
+    }
+    Value::Object(patch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,6 +382,22 @@ mod tests {
         let patch = json!({"a": {"b": null, "f": {"g": null, "h": 3}}, "d": [3], "e": null});
         let wanted = json!({"a": {"c": 2, "f": {"h": 3}}, "d": [3]});
         assert_eq!(merged(&object, &patch), wanted);
+    }
+
+    #[test]
+    fn a_difference_makes_one_of_the_other() {
+        let values = [
+            json!({"a": {"b": 1, "c": [1, 2]}, "d": "x"}),
+            json!({"a": {"c": [2], "e": {"f": true}}}),
+            json!({"a": "text", "d": {"g": 1}}),
+            json!({}),
+        ];
+        for from in &values {
+            assert_eq!(difference(from, from), json!({}));
+            for to in &values {
+                assert_eq!(merged(from, &difference(from, to)), *to);
+            }
+        }
     }
 
     #[test]

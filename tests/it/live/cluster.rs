@@ -1,6 +1,7 @@
 //! A cluster without machines: etcd, the API server and the controllers that make pods and
 //! endpoints. Whoever needs a kubelet plays it.
 
+mod crds;
 pub(super) mod kubelet;
 
 use std::fs;
@@ -75,6 +76,7 @@ impl Cluster {
             .create(&nodes.kind().named(kubelet::NODE))
             .await
             .unwrap();
+        crds::serve(nodes.client()).await;
         Some(Self {
             port,
             dir,
@@ -127,6 +129,16 @@ impl Namespace {
             binding.apply(&bound).await.unwrap();
         }
         client(self.cluster.dir.path(), USER).await
+    }
+
+    /// Applies an object that belongs to no namespace.
+    pub(super) async fn apply_everywhere(&self, object: &Value, plural: &str) {
+        let field = |name: &str| object[name].as_str().unwrap();
+        let kind = Kind::new(field("apiVersion"), field("kind"), plural);
+        Objects::everywhere(self.admin(), kind)
+            .apply(object)
+            .await
+            .unwrap();
     }
 
     /// The objects of a kind, for somebody who may do everything.

@@ -1,4 +1,5 @@
 //! Kubernetes' own API server, with exactly the rights that each backend says it needs.
 
+mod replica_sets;
 mod services;
 mod store;

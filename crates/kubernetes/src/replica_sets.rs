@@ -1,0 +1,275 @@
+//! The workload on ReplicaSets: one for each revision, all owned by an object of the user's
+//! choice.
+//!
+//! The owner is a Rollout of Argo, or any object that has its fields: `spec.template` and
+//! `spec.selector`, and if it likes `spec.replicas` (1), `spec.minReadySeconds`, `spec.paused`,
+//! `spec.restartAt`. ReplicaSets bear the labels and annotations that Argo's tools look for, and
+//! those that Argo made are taken over under the names that they have.
+//!
+//! A revision is a template. Two templates are one revision when the API server makes the same of
+//! both: it is asked, by a creation that it does not carry out.
+
+mod encode;
+mod pods;
+mod restart;
+mod set;
+mod template;
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures::future::try_join;
+use gradatim_core::fault::FaultKind;
+use gradatim_core::id::RevisionId;
+use gradatim_core::port::{Missing, PortError, Workload};
+use gradatim_core::stamp::Stamp;
+use gradatim_core::time::Timestamp;
+use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
+use kube::Client;
+use serde_json::Value;
+
+use self::set::Spec;
+use crate::fence::Since;
+use crate::objects::{Kind, Objects, name_of, text};
+use crate::owner::Owner;
+use crate::watch::Watch;
+
+/// The least that this workload may, where the owner is a Rollout of Argo: a Role, as YAML. For
+/// another owner its own kind stands in the place of `rollouts`.
+pub const ROLE: &str = include_str!("../roles/replica-sets.yaml");
+
+/// ReplicaSets that an object owns.
+pub struct ReplicaSets {
+    name: String,
+    owners: Objects,
+    sets: Objects,
+    pods: Objects,
+    fields: Vec<String>,
+    /// The last template that the API server was asked about, and what it makes of it.
+    asked: Mutex<Option<(String, Value)>>,
+    fresh: Since<RevisionId>,
+    watch: Watch,
+}
+
+/// What there is at one moment.
+struct There {
+    owner: Value,
+    spec: Spec,
+    sets: Vec<Value>,
+}
+
+impl ReplicaSets {
+    /// The kind of Argo's Rollouts.
+    pub fn rollout() -> Kind {
+        Kind::new("argoproj.io/v1alpha1", "Rollout", "rollouts")
+    }
+
+    /// The ReplicaSets of an owner that is there.
+    ///
+    /// # Errors
+    /// When the owner is not there, has no template or no selector.
+    pub async fn of(
+        client: Client,
+        namespace: &str,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Self, PortError> {
+        let objects = |kind| Objects::new(client.clone(), namespace, kind);
+        let owners = objects(kind);
+        let sets = objects(Kind::new("apps/v1", "ReplicaSet", "replicasets"));
+        let pods = objects(Kind::new("v1", "Pod", "pods"));
+        let labels = Spec::of(&owners.get(name).await?)?.labels();
+        let watched = [
+            owners.watch(name),
+            sets.watch_all(&labels),
+            pods.watch_all(&labels),
+        ];
+        Ok(Self {
+            name: name.to_owned(),
+            watch: Watch::any(watched),
+            owners,
+            sets,
+            pods,
+            fields: Vec::new(),
+            asked: Mutex::default(),
+            fresh: Since::default(),
+        })
+    }
+
+    /// The same, telling also these fields of the owner (`metadata.labels['team']`), to which a
+    /// plan's arguments refer.
+    #[must_use]
+    pub fn with_fields(mut self, paths: impl IntoIterator<Item = String>) -> Self {
+        self.fields.extend(paths);
+        self
+    }
+
+    /// The owner as an owner of other objects.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn owner(&self) -> Result<Owner, PortError> {
+        owner_of(&self.owners.get(&self.name).await?)
+    }
+
+    async fn there(&self) -> Result<There, PortError> {
+        let owner = self.owners.get(&self.name).await?;
+        let (ours, spec) = (owner_of(&owner)?, Spec::of(&owner)?);
+        let mut sets = self.sets.list(&spec.labels()).await?;
+        sets.retain(|set| ours.controls(set) && set::revision(set).is_some());
+        Ok(There { owner, spec, sets })
+    }
+
+    /// The revision that the owner's template asks for, whether or not there is a ReplicaSet.
+    async fn wanted(&self, there: &There) -> Result<RevisionId, PortError> {
+        let digest = template::digest(&there.spec.template);
+        if let Some(known) = template::by_digest(&there.sets, &digest) {
+            return Ok(known);
+        }
+        let whole = self.whole(there, digest).await?;
+        let same = template::by_template(&there.sets, &whole);
+        Ok(same.unwrap_or_else(|| template::name(&there.spec.template, &there.sets)))
+    }
+
+    /// The owner's template with everything that the API server would fill in.
+    async fn whole(&self, there: &There, digest: String) -> Result<Value, PortError> {
+        if let Some((_, whole)) = self.asked().as_ref().filter(|(asked, _)| *asked == digest) {
+            return Ok(whole.clone());
+        }
+        let trial = encode::rehearsal(&there.spec, &self.name);
+        let answer = self.sets.rehearse(&trial).await?;
+        let whole = template::plain(&answer["spec"]["template"]);
+        *self.asked() = Some((digest, whole.clone()));
+        Ok(whole)
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, Option<(String, Value)>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn create(
+        &self,
+        there: &There,
+        id: &RevisionId,
+        replicas: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        if self.wanted(there).await? != *id {
+            return Err(no_revision(&self.name, id));
+        }
+        let owner = owner_of(&there.owner)?;
+        let number = set::newest(&there.sets).saturating_add(1);
+        let set = encode::fresh(&there.spec, &owner, id, number, replicas, stamp);
+        self.sets.create(&set).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Workload for ReplicaSets {
+    fn is_fenced(&self) -> bool {
+        true
+    }
+
+    async fn observe(&self) -> Result<WorkloadSeen, PortError> {
+        let there = self.there().await?;
+        let labels = there.spec.labels();
+        let (wanted, pods) = try_join(self.wanted(&there), self.pods.list(&labels)).await?;
+        let spec = &there.spec;
+        let mut revisions: Vec<RevisionSeen> = there
+            .sets
+            .iter()
+            .filter_map(|set| set::seen(set, &pods, spec))
+            .collect();
+        if !revisions.iter().any(|revision| revision.id == wanted) {
+            let number = set::newest(&there.sets).saturating_add(1);
+            let since = self.fresh.note(wanted.clone());
+            revisions.push(RevisionSeen::new(wanted.as_str(), number, since));
+        }
+        let stable = text(&there.owner, "/status/stableRS").filter(|stable| !stable.is_empty());
+        let fields = self.fields.iter();
+        Ok(WorkloadSeen {
+            paused: spec.paused,
+            restart_at: spec.restart_at,
+            recorded_stable: stable.map(RevisionId::new),
+            fields: fields
+                .filter_map(|path| Some((path.clone(), set::field(&there.owner, path)?)))
+                .collect(),
+            ..WorkloadSeen::new(wanted.as_str(), spec.replicas, revisions)
+        })
+    }
+
+    async fn scale(
+        &self,
+        revision: &RevisionId,
+        replicas: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        let there = self.there().await?;
+        let Some(set) = set::find(&there.sets, revision) else {
+            return self.create(&there, revision, replicas, stamp).await;
+        };
+        let edit = |set: &Value| encode::scaled(set, &there.spec, replicas, stamp);
+        self.sets.change(name_of(set), edit).await.map(drop)
+    }
+
+    async fn restart(
+        &self,
+        before: Timestamp,
+        at_most: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        let there = self.there().await?;
+        restart::refuse_older(&there.sets, stamp)?;
+        let pods = self.pods.list(&there.spec.labels()).await?;
+        for pod in restart::next(&there.sets, &pods, before, at_most) {
+            let eviction = encode::eviction(pod);
+            match self.pods.post_to(name_of(pod), "eviction", &eviction).await {
+                // It has gone by itself.
+                Err(error) if error.kind == FaultKind::NotFound => {}
+                evicted => evicted?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError> {
+        let there = self.there().await?;
+        let set = set::find(&there.sets, to).ok_or_else(|| no_revision(&self.name, to))?;
+        if self.wanted(&there).await? == *to {
+            return Ok(());
+        }
+        let template = template::plain(&set["spec"]["template"]);
+        let edit = |owner: &Value| encode::undone(owner, &template, stamp);
+        self.owners.change(&self.name, edit).await.map(drop)
+    }
+
+    async fn probe(&self) -> Result<Vec<Missing>, PortError> {
+        let Some(owner) = self.owners.find(&self.name).await? else {
+            return Ok(vec![Missing {
+                what: format!("{} {}", self.owners.kind().name(), self.name),
+                help: "create it, with a selector and a template of the pods".to_owned(),
+            }]);
+        };
+        let wrong = Spec::of(&owner).err().map(|error| Missing {
+            what: error.to_string(),
+            help: "add it to the owner".to_owned(),
+        });
+        Ok(wrong.into_iter().collect())
+    }
+
+    async fn changed(&self) {
+        self.watch.changed().await;
+    }
+}
+
+fn owner_of(owner: &Value) -> Result<Owner, PortError> {
+    Owner::of(owner).ok_or_else(|| {
+        let text = format!("{} has no uid", name_of(owner));
+        PortError::new(FaultKind::Malformed, text)
+    })
+}
+
+fn no_revision(name: &str, id: &RevisionId) -> PortError {
+    let text = format!("{name} has no revision {id}");
+    PortError::new(FaultKind::NotFound, text)
+}
