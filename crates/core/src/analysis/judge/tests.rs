@@ -140,3 +140,30 @@ fn a_judge_that_was_saved_goes_on_bit_for_bit() {
     }
     assert_eq!(saved, (whole, noise));
 }
+
+#[test]
+fn what_four_streams_keep_fits_in_four_kilobytes() {
+    let streams: Vec<_> = (0..4_u64)
+        .map(|stream| {
+            let (mut evidence, mut likelihood) = (Evidence::default(), Likelihood::default());
+            let (mut assurance, mut noise) = (Assurance::default(), Noise::default());
+            for at in 0..120 {
+                let share = [1, 10, 25, 50][at as usize / 30];
+                let row = scrape(
+                    150 * share + at,
+                    3 + (at + stream) % 7,
+                    150 * (100 - share) + 3 * at,
+                    40 + at % 11,
+                );
+                noise.count(&[row.canary, row.stable]);
+                let factor = noise.factor(row.share().unwrap(), 5.3, 4.1);
+                evidence.count(&row, 1.1, factor, 0.5 / 120.0);
+                likelihood.count(&row, factor);
+                assurance.count(&row, 2.0, factor);
+            }
+            (evidence, likelihood, assurance, noise)
+        })
+        .collect();
+    let text = serde_json::to_string(&streams).unwrap();
+    assert!(text.len() <= 4096, "{} bytes: {text}", text.len());
+}
