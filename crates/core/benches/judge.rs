@@ -12,62 +12,44 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gradatim_core::analysis::judge::{
-    Assurance, Count, Curve, Evidence, Likelihood, Noise, Scrape, WarmUp,
+    Circumstances, Count, Curve, Scrape, Stream, WarmUp, evidence,
 };
 
 /// Errors, and requests slower than three bounds.
 const STREAMS: usize = 4;
 
-/// What a judge keeps of one kind of event.
-#[derive(Clone, Default)]
-struct Stream {
-    evidence: Evidence,
-    likelihood: Likelihood,
-    assurance: Assurance,
-    noise: Noise,
-    curve: Curve,
+/// A judge in the middle of a release: after ten minutes of stable, an earlier release, and half
+/// of this one.
+fn streams() -> (Vec<Stream>, Curve) {
+    let mut stream = Stream::new(0.25, 1.3);
+    for minute in 0..10 {
+        let pods = (0..10).map(|pod| Count::new(600, (pod + minute) % 5));
+        stream.remember(&pods.collect::<Vec<_>>());
+    }
+    let mut curve = Curve::default();
+    for class in 0..20 {
+        let age = Duration::from_secs(class * 15);
+        let events = 40 / (class + 1);
+        curve.count(age, Count::new(9000, 27 + events), 0.003);
+    }
+    for at in 0..30 {
+        count(&mut stream, &curve, &scrape(at));
+    }
+    (vec![stream; STREAMS], curve)
 }
 
-impl Stream {
-    /// Ten minutes of stable, an earlier release, and half of this one.
-    fn in_the_middle() -> Self {
-        let mut stream = Self::default();
-        for minute in 0..10 {
-            let pods: Vec<Count> = (0..10)
-                .map(|pod| Count::new(600, (pod + minute) % 5))
-                .collect();
-            stream.noise.count(&pods);
-        }
-        for class in 0..20 {
-            let age = Duration::from_secs(class * 15);
-            let events = 40 / (class + 1);
-            stream
-                .curve
-                .count(age, Count::new(9000, 27 + events), 0.003);
-        }
-        for at in 0..30 {
-            stream.count(&scrape(at));
-        }
-        stream
-    }
-
-    fn count(&mut self, scrape: &Scrape) {
-        let ages = [7, 22, 37, 120, 300].map(Duration::from_secs);
-        let tolerated = WarmUp::Learned.tolerated(&ages, &self.curve, 10.0);
-        let noise = self
-            .noise
-            .factor(scrape.share().unwrap_or_default(), 0.9, 0.7);
-        self.evidence.count(scrape, tolerated, noise, 0.5 / 60.0);
-        self.likelihood.count(scrape, noise);
-        self.assurance.count(scrape, 2.0, noise);
-    }
-
-    fn verdict(&self) -> f64 {
-        match self.evidence.estimate() >= 1.3 {
-            true => self.evidence.value() + self.assurance.value(),
-            false => 0.0,
-        }
-    }
+fn count(stream: &mut Stream, curve: &Curve, scrape: &Scrape) {
+    let ages = [7, 22, 37, 120, 300].map(Duration::from_secs);
+    let now = Circumstances {
+        tolerated: WarmUp::Learned.tolerated(&ages, curve, 10.0),
+        canary_pods: ages.len(),
+        stable_pods: 10,
+        seconds: 15.0,
+        interval: 15.0,
+        invested: 0.5 / 60.0,
+        bound: 2.0,
+    };
+    stream.count(scrape, &now);
 }
 
 fn scrape(at: u64) -> Scrape {
@@ -79,23 +61,20 @@ fn scrape(at: u64) -> Scrape {
 }
 
 fn scrapes(c: &mut Criterion) {
-    let mut streams: Vec<Stream> = vec![Stream::in_the_middle(); STREAMS];
+    let (mut streams, curve) = streams();
     let seen = scrape(30);
     c.bench_function("judge, one scrape of four streams", |b| {
         b.iter(|| {
-            let each = streams.iter_mut().map(|stream| {
-                stream.count(black_box(&seen));
-                stream.verdict()
-            });
-            each.sum::<f64>()
+            for stream in &mut streams {
+                count(stream, &curve, black_box(&seen));
+            }
+            evidence(&streams)
         });
     });
     c.bench_function("judge, the ranges that people read of four streams", |b| {
         b.iter(|| {
-            streams
-                .iter()
-                .filter_map(|it| it.likelihood.range())
-                .count()
+            let ranges = streams.iter().filter_map(|it| it.likelihood().range());
+            ranges.count()
         });
     });
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use gradatim::analysis::judge::{BLOCK_SECONDS, Count, Curve, Evidence, Noise, Scrape, WarmUp};
+use gradatim::analysis::judge::{
+    BLOCK_SECONDS, Circumstances, Count, Curve, RESERVE, Scrape, Stream, WarmUp, evidence,
+};
 
 use super::{Judge, Seen, Service, Verdict};
 use crate::latency::EDGES;
@@ -18,17 +20,19 @@ const COLD_LATENCY: f64 = 30.0;
 /// Bounds of the histogram are of use where so many of stable's requests are slower.
 const USEFUL: std::ops::RangeInclusive<f64> = 0.002..=0.6;
 const MOST_BOUNDS: usize = 4;
+/// A version is good enough when it is proved to be less than so many times worse.
+const BOUND: f64 = 2.0;
 
 pub(super) struct Ours {
     /// How much evidence it takes.
     needed: f64,
+    kinds: Vec<Kind>,
     streams: Vec<Stream>,
     /// What is staked of each reserve at a scrape.
     invested: f64,
     scrapes: u32,
     last: Reading,
     block: (u32, Vec<Counters>),
-    share: Option<f64>,
 }
 
 /// What was read last.
@@ -39,18 +43,12 @@ struct Reading {
     stable: Counters,
 }
 
-/// One kind of event.
-struct Stream {
-    kind: Events,
-    weight: f64,
-    gate: f64,
-    evidence: Evidence,
-    noise: Noise,
+/// One kind of event, and how young pods may be worse.
+struct Kind {
+    events: Events,
     warm_up: WarmUp,
     cold: f64,
     curve: Curve,
-    /// All that stable has counted so far.
-    stable: Count,
 }
 
 /// What counts as an event.
@@ -84,16 +82,16 @@ impl Ours {
         learned: bool,
         scrapes: u32,
     ) -> Self {
-        let streams = streams(service, learned);
+        let (kinds, streams) = streams(service, learned).into_iter().unzip();
         let planned = f64::from(service.length() / scrapes);
         Self {
             needed: 1.0 / false_rollbacks,
+            kinds,
             streams,
-            invested: gradatim::analysis::judge::RESERVE / planned,
+            invested: RESERVE / planned,
             scrapes,
             last: Reading::default(),
             block: (0, Vec::new()),
-            share: None,
         }
     }
 
@@ -103,31 +101,27 @@ impl Ours {
             canary: seen.canary_total,
             stable: seen.stable_total,
         };
-        let counted = Counted {
-            canary: now.canary.since(&self.last.canary),
-            stable: now.stable.since(&self.last.stable),
-            seconds: f64::from(at - self.last.at),
-            pods: (seen.canary.len(), seen.stable.len()),
-            ages: ages(seen.canary, self.last.at, at),
-        };
-        let is_mixed = self.is_mixed(&counted);
-        for stream in &mut self.streams {
-            stream.count(&counted, self.invested, is_mixed);
+        let canary = now.canary.since(&self.last.canary);
+        let stable = now.stable.since(&self.last.stable);
+        let ages = ages(seen.canary, self.last.at, at);
+        for (kind, stream) in self.kinds.iter().zip(&mut self.streams) {
+            let scrape = Scrape {
+                canary: kind.events.count(&canary),
+                stable: kind.events.count(&stable),
+            };
+            let circumstances = Circumstances {
+                tolerated: kind.warm_up.tolerated(&ages, &kind.curve, kind.cold),
+                canary_pods: seen.canary.len(),
+                stable_pods: seen.stable.len(),
+                seconds: f64::from(at - self.last.at),
+                interval: f64::from(self.scrapes),
+                invested: self.invested,
+                bound: BOUND,
+            };
+            stream.count(&scrape, &circumstances);
         }
         self.last = now;
         self.close_block(at, seen.stable);
-    }
-
-    /// Whether the weight has changed unseen, so that both sides' requests are of other minutes.
-    fn is_mixed(&mut self, counted: &Counted) -> bool {
-        let share = counted.share();
-        let before = self.share;
-        self.share = share.or(before);
-        let (Some(share), Some(before)) = (share, before) else {
-            return false;
-        };
-        let moved = share.max(before) > 1.5 * share.min(before);
-        moved && counted.seconds > 1.5 * f64::from(self.scrapes)
     }
 
     fn close_block(&mut self, at: u32, stable: &[Pod]) {
@@ -142,23 +136,11 @@ impl Ours {
             let counted: Vec<Counters> = pods
                 .map(|(pod, now)| now.counters.since(before.get(pod).unwrap_or(&nothing)))
                 .collect();
-            for stream in &mut self.streams {
-                stream.learn_noise(&counted);
+            for (kind, stream) in self.kinds.iter().zip(&mut self.streams) {
+                stream.learn(&kind.counts(&counted));
             }
         }
         self.block = (at, stable.iter().map(|pod| pod.counters).collect());
-    }
-
-    fn evidence(&self) -> f64 {
-        let each = self.streams.iter().map(|stream| {
-            let counts = stream.evidence.estimate() >= stream.gate;
-            if counts {
-                stream.weight * stream.evidence.value()
-            } else {
-                0.0
-            }
-        });
-        each.sum()
     }
 }
 
@@ -168,31 +150,9 @@ impl Judge for Ours {
             return Verdict::GoOn;
         };
         self.count(at, seen);
-        match self.evidence() >= self.needed {
+        match evidence(&self.streams) >= self.needed {
             true => Verdict::RollBack,
             false => Verdict::GoOn,
-        }
-    }
-}
-
-/// What both sides counted between two scrapes.
-struct Counted {
-    canary: Counters,
-    stable: Counters,
-    seconds: f64,
-    pods: (usize, usize),
-    ages: Vec<Duration>,
-}
-
-impl Counted {
-    fn share(&self) -> Option<f64> {
-        self.scrape(Events::Errors).share()
-    }
-
-    fn scrape(&self, events: Events) -> Scrape {
-        Scrape {
-            canary: events.count(&self.canary),
-            stable: events.count(&self.stable),
         }
     }
 }
@@ -207,68 +167,66 @@ pub(crate) fn ages(pods: &[Pod], from: u32, to: u32) -> Vec<Duration> {
 }
 
 /// Errors have one half of the whole, and the useful bounds of the histogram share the other.
-fn streams(service: &Service<'_>, learned: bool) -> Vec<Stream> {
-    let new = |kind: Events, weight: f64, gate: f64, cold: f64| {
-        let warm_up = if learned {
-            WarmUp::Learned
-        } else {
-            WarmUp::fixed(cold)
-        };
-        let place = Events::all().position(|it| it == kind).unwrap_or_default();
-        let mut stream = Stream {
-            kind,
-            weight,
-            gate,
-            evidence: Evidence::default(),
-            noise: Noise::default(),
-            warm_up,
-            cold,
-            curve: service.curves.get(place).cloned().unwrap_or_default(),
-            stable: Count::default(),
+fn streams(service: &Service<'_>, learned: bool) -> Vec<(Kind, Stream)> {
+    let all = |pods: &[Counters], events: Events| -> Count {
+        let counts = pods.iter().map(|pod| events.count(pod));
+        counts.fold(Count::default(), |mut sum, count| {
+            sum += count;
+            sum
+        })
+    };
+    let is_useful = |events: &Events| {
+        let minutes = service.history.iter().map(|pods| all(pods, *events));
+        let before = minutes.fold(Count::default(), |mut sum, minute| {
+            sum += minute;
+            sum
+        });
+        before.rate().is_some_and(|rate| USEFUL.contains(&rate))
+    };
+    let slower = (0..EDGES.len()).map(Events::Slower).filter(is_useful);
+    let slower: Vec<Events> = slower.take(MOST_BOUNDS).collect();
+    let (errors, each) = match slower.len() {
+        0 => (1.0, 0.0),
+        bounds => (0.5, 0.5 / bounds as f64),
+    };
+    let new = |events: Events| {
+        let kind = Kind::new(service, events, learned);
+        let mut stream = match events {
+            Events::Errors => Stream::new(errors, WORSE),
+            Events::Slower(_) => Stream::new(each, SLOWER),
         };
         for minute in service.history {
-            stream.learn_noise(minute);
-            minute
-                .iter()
-                .for_each(|pod| stream.stable += kind.count(pod));
+            stream.remember(&kind.counts(minute));
         }
-        stream
+        (kind, stream)
     };
-    let slower = (0..EDGES.len()).map(|edge| new(Events::Slower(edge), 0.0, SLOWER, COLD_LATENCY));
-    let useful = slower.filter(|it| it.stable.rate().is_some_and(|rate| USEFUL.contains(&rate)));
-    let mut slower: Vec<Stream> = useful.take(MOST_BOUNDS).collect();
-    let each = 0.5 / slower.len() as f64;
-    slower.iter_mut().for_each(|stream| stream.weight = each);
-    let weight = if slower.is_empty() { 1.0 } else { 0.5 };
-    let errors = new(Events::Errors, weight, WORSE, COLD_ERRORS);
-    std::iter::once(errors).chain(slower).collect()
+    std::iter::once(Events::Errors)
+        .chain(slower)
+        .map(new)
+        .collect()
 }
 
-impl Stream {
-    fn count(&mut self, counted: &Counted, invested: f64, is_mixed: bool) {
-        let scrape = counted.scrape(self.kind);
-        if let Some(share) = scrape.share().filter(|_| !is_mixed) {
-            let tolerated = self
-                .warm_up
-                .tolerated(&counted.ages, &self.curve, self.cold);
-            let noise = self.noise_factor(counted, share);
-            self.evidence.count(&scrape, tolerated, noise, invested);
+impl Kind {
+    fn new(service: &Service<'_>, events: Events, learned: bool) -> Self {
+        let cold = match events {
+            Events::Errors => COLD_ERRORS,
+            Events::Slower(_) => COLD_LATENCY,
+        };
+        let warm_up = match learned {
+            true => WarmUp::Learned,
+            false => WarmUp::fixed(cold),
+        };
+        let place = Events::all().position(|it| it == events);
+        let curve = place.and_then(|place| service.curves.get(place)).cloned();
+        Self {
+            events,
+            warm_up,
+            cold,
+            curve: curve.unwrap_or_default(),
         }
-        self.stable += scrape.stable;
     }
 
-    fn noise_factor(&self, counted: &Counted, share: f64) -> f64 {
-        let rate = self.stable.rate().unwrap_or_default();
-        let blocks = BLOCK_SECONDS as f64 / counted.seconds;
-        let expected =
-            |requests: u64, pods: usize| requests as f64 / pods.max(1) as f64 * blocks * rate;
-        let canary = expected(counted.canary.requests, counted.pods.0);
-        let stable = expected(counted.stable.requests, counted.pods.1);
-        self.noise.factor(share, canary, stable)
-    }
-
-    fn learn_noise(&mut self, pods: &[Counters]) {
-        let pods: Vec<Count> = pods.iter().map(|pod| self.kind.count(pod)).collect();
-        self.noise.count(&pods);
+    fn counts(&self, pods: &[Counters]) -> Vec<Count> {
+        pods.iter().map(|pod| self.events.count(pod)).collect()
     }
 }

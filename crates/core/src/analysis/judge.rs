@@ -16,6 +16,7 @@ mod noise;
 pub mod preflight;
 pub mod quantile;
 mod scrape;
+mod stream;
 mod sum;
 mod warm_up;
 
@@ -23,6 +24,7 @@ pub use self::evidence::{Evidence, RATIOS, RESERVE};
 pub use self::likelihood::{Assurance, Likelihood};
 pub use self::noise::{BLOCK_SECONDS, Noise};
 pub use self::scrape::{Count, Scrape};
+pub use self::stream::{Circumstances, Stream, evidence};
 pub use self::sum::Sum;
 pub use self::warm_up::{Curve, WarmUp};
 

@@ -143,27 +143,30 @@ fn a_judge_that_was_saved_goes_on_bit_for_bit() {
 
 #[test]
 fn what_four_streams_keep_fits_in_four_kilobytes() {
-    let streams: Vec<_> = (0..4_u64)
-        .map(|stream| {
-            let (mut evidence, mut likelihood) = (Evidence::default(), Likelihood::default());
-            let (mut assurance, mut noise) = (Assurance::default(), Noise::default());
-            for at in 0..120 {
-                let share = [1, 10, 25, 50][at as usize / 30];
-                let row = scrape(
-                    150 * share + at,
-                    3 + (at + stream) % 7,
-                    150 * (100 - share) + 3 * at,
-                    40 + at % 11,
-                );
-                noise.count(&[row.canary, row.stable]);
-                let factor = noise.factor(row.share().unwrap(), 5.3, 4.1);
-                evidence.count(&row, 1.1, factor, 0.5 / 120.0);
-                likelihood.count(&row, factor);
-                assurance.count(&row, 2.0, factor);
-            }
-            (evidence, likelihood, assurance, noise)
-        })
-        .collect();
+    let mut streams: Vec<Stream> = (0..4).map(|_| Stream::new(1.0 / 6.0, 1.15)).collect();
+    for at in 0..120 {
+        let share = [1, 10, 25, 50][at as usize / 30];
+        for (place, stream) in (0..).zip(&mut streams) {
+            let row = scrape(
+                150 * share + at,
+                3 + (at + place) % 7,
+                150 * (100 - share) + 3 * at,
+                40 + at % 11,
+            );
+            stream.remember(&[row.canary, row.stable]);
+            let now = Circumstances {
+                tolerated: 1.0,
+                canary_pods: 3,
+                stable_pods: 10,
+                seconds: 5.0,
+                interval: 5.0,
+                invested: 0.5 / 120.0,
+                bound: 2.0,
+            };
+            stream.count(&row, &now);
+        }
+    }
     let text = serde_json::to_string(&streams).unwrap();
     assert!(text.len() <= 4096, "{} bytes: {text}", text.len());
+    assert!(text.len() > 2000, "not all of it was used: {text}");
 }
