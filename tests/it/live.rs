@@ -2,6 +2,7 @@
 //!
 //! A missing server is reported by name. With `GRADATIM_LIVE=required` it fails the test.
 
+mod aa;
 mod backtest;
 mod cluster;
 mod gate;

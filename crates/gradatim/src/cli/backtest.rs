@@ -1,5 +1,6 @@
 //! `gradatim backtest`: an analysis over recorded history, as if a release had started every hour.
 
+mod aa;
 mod report;
 
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use gradatim_core::analysis::{AnalysisPhase, MetricPlan};
 use gradatim_core::go_duration;
 use gradatim_core::port::MetricProvider;
@@ -45,6 +46,12 @@ pub(super) struct Backtest {
     /// The time between two starts
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = go_duration::parse_non_negative)]
     every: Duration,
+    /// Compare stable with itself: split its pods in two at each start, call one half the canary,
+    /// and say how many of these releases the judge would have taken back. Needs one metric that
+    /// reads raw counters; its interval and count say how often and how long a release is looked
+    /// at (15 s and 60 times)
+    #[arg(long)]
+    aa: bool,
     /// Write the same as data
     #[arg(long)]
     json: bool,
@@ -59,6 +66,9 @@ impl Backtest {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let starts = self.starts()?;
         let mut ready = self.analysis.ready(io)?;
+        if self.aa {
+            return aa::run(&ready, starts, self.json, io);
+        }
         let skipped = without_history(&mut ready);
         for (name, provider) in &skipped {
             let note = format!("{name} is left out: {provider} has no history");
@@ -125,8 +135,16 @@ async fn measure(
     let all = starts.len();
     let runs = starts.into_iter().map(|at| one(ready, at));
     let mut runs = std::pin::pin!(futures::stream::iter(runs).buffered(AT_ONCE));
-    let mut ended = Vec::with_capacity(all);
-    let mut progress = Progress::new(all);
+    one_by_one(&mut runs, &mut Progress::new(all), io).await
+}
+
+/// All of them in order, while a person sees how far it is and may stop it.
+async fn one_by_one<T>(
+    runs: &mut (impl Stream<Item = T> + Unpin),
+    progress: &mut Progress,
+    io: &mut Io<'_>,
+) -> Result<Vec<T>, Failure> {
+    let mut ended = Vec::with_capacity(progress.all);
     loop {
         tokio::select! {
             start = runs.next() => match start {
