@@ -6,6 +6,7 @@ mod aa;
 mod backtest;
 mod cluster;
 mod gate;
+mod ingress;
 mod kubernetes;
 mod loki;
 mod prometheus;

@@ -42,6 +42,7 @@ pub mod objects;
 pub mod owner;
 pub mod replica_sets;
 pub mod services;
+pub mod several;
 pub mod store;
 pub mod watch;
 

@@ -174,12 +174,15 @@ impl Objects {
     /// # Errors
     /// When it cannot be written.
     pub async fn merge(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
-        let ours = PatchParams {
-            field_manager: Some(MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
-        let written = self.api.patch(name, &ours, &Patch::Merge(patch)).await;
-        self.answer(name, written)
+        self.patch(name, patch, false).await
+    }
+
+    /// What a [`merge`](Self::merge) would come to; nothing is written.
+    ///
+    /// # Errors
+    /// When the server would refuse it.
+    pub async fn rehearse_merge(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
+        self.patch(name, patch, true).await
     }
 
     /// Reads an object and merges what `edit` makes of it, if nobody wrote in between; without a
@@ -281,6 +284,16 @@ impl Objects {
     /// Watches all objects with these labels.
     pub fn watch_all(&self, labels: &str) -> Watch {
         Watch::labels(self.api.clone(), labels)
+    }
+
+    async fn patch(&self, name: &str, patch: &Value, dry_run: bool) -> Result<Value, PortError> {
+        let ours = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            dry_run,
+            ..PatchParams::default()
+        };
+        let written = self.api.patch(name, &ours, &Patch::Merge(patch)).await;
+        self.answer(name, written)
     }
 
     async fn post(&self, object: &Value, dry_run: bool) -> Result<Value, PortError> {

@@ -1,8 +1,11 @@
 //! The object that ours belong to.
 
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::PortError;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
-use crate::objects::{name_of, text};
+use crate::objects::{Objects, name_of, text};
 
 /// An object that owns others: the garbage collector takes them away with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +45,62 @@ impl Owner {
         })
     }
 
+    /// Refuses an object that has another controller, or none.
+    ///
+    /// # Errors
+    /// [`Forbidden`](FaultKind::Forbidden) with the name of whoever controls it.
+    pub fn refuse_others(&self, object: &Value) -> Result<(), PortError> {
+        if self.controls(object) {
+            return Ok(());
+        }
+        let what = object["kind"].as_str().unwrap_or("object");
+        let whose = controller(object).map_or_else(
+            || "nobody's".to_owned(),
+            |it| format!("of {} {}", it["kind"].as_str().unwrap_or(""), name(it)),
+        );
+        let text = format!(
+            "{what} {} is {whose}, not of {} {}; delete it, or give the release another name",
+            name_of(object),
+            self.kind,
+            self.name,
+        );
+        Err(PortError::new(FaultKind::Forbidden, text))
+    }
+
     /// Whether it is the controller of an object.
     pub fn controls(&self, object: &Value) -> bool {
         controller(object).is_some_and(|controller| controller["uid"] == self.uid.as_str())
+    }
+}
+
+/// An owner that is known by its name, and read when it is needed.
+pub struct Named {
+    owners: Objects,
+    name: String,
+    found: OnceCell<Owner>,
+}
+
+impl Named {
+    /// The object of this name among others of its kind.
+    pub fn new(owners: Objects, name: &str) -> Self {
+        Self {
+            owners,
+            name: name.to_owned(),
+            found: OnceCell::new(),
+        }
+    }
+
+    /// The owner, read once.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub async fn get(&self) -> Result<&Owner, PortError> {
+        let read = || async {
+            let object = self.owners.get(&self.name).await?;
+            let malformed = || PortError::new(FaultKind::Malformed, "an owner without a uid");
+            Owner::of(&object).ok_or_else(malformed)
+        };
+        self.found.get_or_try_init(read).await
     }
 }
 
@@ -52,6 +108,10 @@ impl Owner {
 pub fn controller(object: &Value) -> Option<&Value> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     owners.iter().find(|owner| owner["controller"] == true)
+}
+
+fn name(reference: &Value) -> &str {
+    reference["name"].as_str().unwrap_or("")
 }
 
 #[cfg(test)]

@@ -1,1 +1,4 @@
 //! (in the making)
+
+#[cfg(feature = "kubernetes")]
+pub mod ingress;

@@ -1,0 +1,26 @@
+//! The community Ingress controller's canary annotations, and those who speak its dialect:
+//! Argo's `trafficRouting.nginx` as it is written.
+//!
+//! Beside each stable Ingress stands a canary Ingress of ours with the same rules for the canary's
+//! Service, owned by the rollout. Its annotations are the split; it is never deleted, and rests at
+//! weight 0. What others have annotated on it is kept.
+//!
+//! # What the controller cannot
+//!
+//! - It compares one header, by its whole value or by a pattern: so many header routes there are.
+//!   It mirrors nothing.
+//! - A weight total below 100 means nothing to it: such a `maxTrafficWeight` is refused.
+//! - A stable Service without endpoints answers 503 even at weight 100: nothing is raised then.
+//! - It does not say what its workers do: what is read is written, not confirmed.
+//! - Another path or host with the same stable Service gets the canary's share as well.
+
+mod config;
+mod decode;
+mod encode;
+mod router;
+
+pub use self::config::IngressConfig;
+pub use self::router::{IngressRouter, register};
+
+/// The least that this router may: a Role, as YAML.
+pub const ROLE: &str = include_str!("../roles/ingress.yaml");

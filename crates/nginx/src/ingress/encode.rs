@@ -1,0 +1,245 @@
+//! A route as a change of the canary Ingress; pure.
+
+use std::collections::BTreeMap;
+
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::PortError;
+use gradatim_core::route::{HeaderRoute, Route, Slot, Split, StringMatch};
+use gradatim_kubernetes::fence::refuse_older;
+use gradatim_kubernetes::objects::{difference, name_of};
+use gradatim_kubernetes::owner::Owner;
+use gradatim_kubernetes::several::Write;
+use serde_json::{Map, Value, json};
+
+use super::config::IngressConfig;
+use super::decode::{self, HEADER_ROUTE, HEADERS_STAMP, SPLIT_STAMP, in_parts_of};
+
+/// What an object's name may be long.
+const LONGEST_NAME: usize = 253;
+/// The class in the way of before `ingressClassName`.
+const OLD_CLASS: &str = "kubernetes.io/ingress.class";
+
+/// The name of the canary Ingress beside a stable one.
+pub(super) fn canary_name(rollout: &str, stable: &str) -> String {
+    const END: &str = "-canary";
+    let mut name = format!("{rollout}-{stable}");
+    while name.len() + END.len() > LONGEST_NAME {
+        name.pop();
+    }
+    name + END
+}
+
+/// The canary's weight in the router's own total.
+///
+/// # Errors
+/// [`Invalid`](FaultKind::Invalid) when the split has no whole weight, or names another slot.
+pub(super) fn weight(config: &IngressConfig, split: &Split) -> Result<u32, PortError> {
+    let canary = split.part(Slot::Canary);
+    let others = split.total() - canary - split.part(Slot::Stable);
+    let weight = in_parts_of(canary, split.total(), config.total);
+    weight.filter(|_| others == 0).ok_or_else(|| {
+        let text = format!("{split} is no whole weight of {}", config.total);
+        PortError::new(FaultKind::Invalid, text)
+    })
+}
+
+/// The header that leads to the canary, none without a header route.
+///
+/// # Errors
+/// [`Invalid`](FaultKind::Invalid) when there is more than the controller can compare.
+pub(super) fn header(routes: &[HeaderRoute]) -> Result<Option<&HeaderRoute>, PortError> {
+    let matches = routes.iter().flat_map(|route| &route.matches);
+    let is_prefix = matches
+        .clone()
+        .any(|it| matches!(it.header_value, StringMatch::Prefix(_)));
+    if routes.len() <= 1 && matches.count() == routes.len() && !is_prefix {
+        return Ok(routes.first());
+    }
+    let text = "the controller compares one header, by its whole value or by a pattern";
+    Err(PortError::new(FaultKind::Invalid, text))
+}
+
+/// What a route asks of every canary Ingress.
+pub(super) struct Wanted<'a> {
+    config: &'a IngressConfig,
+    route: &'a Route,
+    weight: u32,
+    header: Option<&'a HeaderRoute>,
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn of(config: &'a IngressConfig, route: &'a Route) -> Result<Self, PortError> {
+        Ok(Self {
+            weight: weight(config, &route.split.value)?,
+            header: header(&route.headers.value)?,
+            config,
+            route,
+        })
+    }
+
+    /// The write that makes one canary Ingress so, none when it is.
+    ///
+    /// Without a stable Ingress or an owner that can be read, what lowers is written all the same.
+    pub(super) fn plan(
+        &self,
+        stable: Result<&Value, PortError>,
+        owner: Result<&Owner, PortError>,
+        canary: Option<&Value>,
+    ) -> Result<Option<Write>, PortError> {
+        let raises = self.raises(canary);
+        let Some(canary) = canary else {
+            let fresh = self.fresh(stable?, owner?)?;
+            return Ok(Some(Write::create(fresh, raises)));
+        };
+        refuse_older(canary, SPLIT_STAMP, self.route.split.stamp)?;
+        refuse_older(canary, HEADERS_STAMP, self.route.headers.stamp)?;
+        match owner {
+            Ok(owner) => owner.refuse_others(canary)?,
+            Err(error) if raises => return Err(error),
+            Err(_) => {}
+        }
+        let rules = match stable.and_then(|stable| rules(self.config, stable)) {
+            Err(error) if raises => return Err(error),
+            rules => rules.ok(),
+        };
+        let patch = self.patch(canary, rules);
+        Ok(patch.map(|patch| Write::merge(name_of(canary), canary, patch, raises)))
+    }
+
+    /// Whether the canary gets more than it has.
+    fn raises(&self, canary: Option<&Value>) -> bool {
+        let before = decode::split(self.config, canary);
+        let wanted = &self.route.split.value;
+        let share =
+            |split: &Split, of: &Split| u64::from(split.part(Slot::Canary)) * u64::from(of.total());
+        let opens = self.is_ours(self.header)
+            && decode::headers(self.config, canary).first() != self.header;
+        share(wanted, &before) > share(&before, wanted) || opens
+    }
+
+    fn is_ours(&self, header: Option<&HeaderRoute>) -> bool {
+        header.is_some() && !self.config.has_own_header()
+    }
+
+    fn fresh(&self, stable: &Value, owner: &Owner) -> Result<Value, PortError> {
+        let name = canary_name(&self.config.rollout, name_of(stable));
+        let annotations = self.annotations();
+        let mut annotations: Map<_, _> = annotations
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect();
+        if let Some(class) = stable["metadata"]["annotations"].get(OLD_CLASS) {
+            annotations.insert(OLD_CLASS.to_owned(), class.clone());
+        }
+        Ok(json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {
+                "name": name,
+                "annotations": annotations,
+                "ownerReferences": [owner.reference()],
+            },
+            "spec": rules(self.config, stable)?,
+        }))
+    }
+
+    /// What differs from the canary Ingress as it is.
+    fn patch(&self, canary: &Value, rules: Option<Value>) -> Option<Value> {
+        let mut patch = Map::new();
+        let there = &canary["metadata"]["annotations"];
+        let mut annotations = self.annotations();
+        annotations.retain(|key, value| there.get(key).unwrap_or(&Value::Null) != value);
+        if !annotations.is_empty() {
+            patch.insert("metadata".to_owned(), json!({"annotations": annotations}));
+        }
+        let mut spec = Map::new();
+        for (field, value) in rules.iter().filter_map(Value::as_object).flatten() {
+            let before = canary["spec"].get(field).unwrap_or(&Value::Null);
+            if before != value {
+                spec.insert(field.clone(), difference(before, value));
+            }
+        }
+        if !spec.is_empty() {
+            patch.insert("spec".to_owned(), spec.into());
+        }
+        (!patch.is_empty()).then(|| patch.into())
+    }
+
+    /// Every annotation of ours; null where there shall be none.
+    fn annotations(&self) -> BTreeMap<String, Value> {
+        let config = self.config;
+        let asked = config.annotations().into_iter();
+        let mut all: BTreeMap<_, _> = asked.map(|(key, value)| (key, json!(value))).collect();
+        let total = (config.total != 100).then(|| config.total.to_string());
+        all.insert(config.key("canary"), json!("true"));
+        all.insert(config.key("canary-weight"), json!(self.weight.to_string()));
+        all.insert(config.key("canary-weight-total"), json!(total));
+        all.insert(
+            SPLIT_STAMP.to_owned(),
+            json!(self.route.split.stamp.to_string()),
+        );
+        if !config.has_own_header() {
+            let only = self.header.and_then(|route| route.matches.first());
+            let (value, pattern) = match only.map(|only| &only.header_value) {
+                Some(StringMatch::Exact(value)) => (Some(value), None),
+                Some(StringMatch::Regex(pattern)) => (None, Some(pattern)),
+                Some(StringMatch::Prefix(_)) | None => (None, None),
+            };
+            all.insert(
+                config.key("canary-by-header"),
+                json!(only.map(|only| &only.header_name)),
+            );
+            all.insert(config.key("canary-by-header-value"), json!(value));
+            all.insert(config.key("canary-by-header-pattern"), json!(pattern));
+            all.insert(
+                HEADER_ROUTE.to_owned(),
+                json!(self.header.map(|route| &route.name)),
+            );
+            all.insert(
+                HEADERS_STAMP.to_owned(),
+                json!(self.route.headers.stamp.to_string()),
+            );
+        }
+        all
+    }
+}
+
+/// The rules of a stable Ingress that lead to the stable Service, for the canary's.
+pub(super) fn rules(config: &IngressConfig, stable: &Value) -> Result<Value, PortError> {
+    let (from, to) = (&config.stable_service, &config.canary_service);
+    let rules = stable["spec"]["rules"].as_array().into_iter().flatten();
+    let rules: Vec<Value> = rules
+        .filter_map(|rule| redirected(rule, from, to))
+        .collect();
+    if rules.is_empty() {
+        let name = name_of(stable);
+        let text = format!("Ingress {name} has no rule with a path to the Service {from}");
+        return Err(PortError::new(FaultKind::Invalid, text));
+    }
+    let mut spec = json!({"rules": rules});
+    for field in ["ingressClassName", "tls"] {
+        if let Some(value) = stable["spec"].get(field) {
+            spec[field] = value.clone();
+        }
+    }
+    Ok(spec)
+}
+
+/// A whole rule with one Service in the place of another; none when no path leads there.
+fn redirected(rule: &Value, from: &str, to: &str) -> Option<Value> {
+    let mut rule = rule.clone();
+    // A rule need have no paths, and a backend need be no Service.
+    let paths = rule.pointer_mut("/http/paths")?.as_array_mut()?;
+    let mut found = false;
+    for path in paths {
+        let name = path.pointer_mut("/backend/service/name");
+        if let Some(name) = name.filter(|name| **name == from) {
+            *name = to.into();
+            found = true;
+        }
+    }
+    found.then_some(rule)
+}
+
+#[cfg(test)]
+mod tests;

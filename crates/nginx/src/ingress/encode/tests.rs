@@ -1,0 +1,260 @@
+use gradatim_core::route::{HeaderMatch, Stamped};
+use gradatim_kubernetes::objects::merged;
+use serde_json::json;
+
+use super::super::config::tests::frame;
+use super::*;
+
+fn config(part: Value) -> IngressConfig {
+    IngressConfig::parse(&part, &frame()).unwrap()
+}
+
+fn plain() -> IngressConfig {
+    config(json!({"stableIngress": "web"}))
+}
+
+fn owner() -> Owner {
+    let metadata = json!({"name": "shop", "uid": "1"});
+    let rollout =
+        json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata});
+    Owner::of(&rollout).unwrap()
+}
+
+fn path(service: &str) -> Value {
+    let backend = json!({"service": {"name": service, "port": {"number": 80}}});
+    json!({"path": "/", "pathType": "Prefix", "backend": backend})
+}
+
+/// As users have them: other hosts, a rule without paths, a backend that is no Service.
+fn stable() -> Value {
+    let resource = json!({"resource": {"kind": "Bucket", "name": "images"}});
+    json!({
+        "kind": "Ingress",
+        "metadata": {
+            "name": "web",
+            "labels": {"team": "shop"},
+            "annotations": {"kubernetes.io/ingress.class": "nginx", "other": "x"},
+        },
+        "spec": {
+            "ingressClassName": "nginx",
+            "defaultBackend": resource,
+            "tls": [{"hosts": ["shop.example"], "secretName": "tls"}],
+            "rules": [
+                {"host": "shop.example", "http": {"paths": [
+                    path("shop"), path("api"), {"path": "/i", "backend": resource},
+                ]}},
+                {"host": "other.example", "http": {"paths": [path("other")]}},
+                {"host": "empty.example"},
+            ],
+        },
+    })
+}
+
+fn route(sequence: u64, canary: u32, headers: Vec<HeaderRoute>) -> Route {
+    let stamp = format!("1.{sequence}.0.0").parse().unwrap();
+    Route {
+        bind: Stamped::new(Default::default(), stamp),
+        split: Stamped::new(Split::canary(canary, 100), stamp),
+        headers: Stamped::new(headers, stamp),
+        mirrors: Stamped::new(Vec::new(), stamp),
+    }
+}
+
+fn trial(value: StringMatch) -> Vec<HeaderRoute> {
+    let header_name = "X-Canary".to_owned();
+    vec![HeaderRoute {
+        name: "trial".to_owned(),
+        matches: vec![HeaderMatch {
+            header_name,
+            header_value: value,
+        }],
+    }]
+}
+
+/// The canary Ingress once a route has been written, and whether that raised.
+fn after(config: &IngressConfig, canary: Option<&Value>, route: &Route) -> (Value, Option<bool>) {
+    let wanted = Wanted::of(config, route).unwrap();
+    let plan = wanted.plan(Ok(&stable()), Ok(&owner()), canary).unwrap();
+    let raises = plan.as_ref().map(Write::raises);
+    let written = match canary {
+        None => wanted.fresh(&stable(), &owner()).unwrap(),
+        Some(canary) => {
+            let rules = rules(&plain(), &stable()).unwrap();
+            wanted
+                .patch(canary, Some(rules))
+                .map_or(canary.clone(), |it| merged(canary, &it))
+        }
+    };
+    (written, raises)
+}
+
+#[test]
+fn the_canary_is_made_as_argo_makes_it() {
+    let (made, raises) = after(&plain(), None, &route(1, 20, Vec::new()));
+    assert_eq!(raises, Some(true));
+    assert_eq!(made["metadata"]["name"], "shop-web-canary");
+    assert_eq!(made["metadata"].get("labels"), None);
+    assert_eq!(
+        made["metadata"]["annotations"],
+        json!({
+            "kubernetes.io/ingress.class": "nginx",
+            "nginx.ingress.kubernetes.io/canary": "true",
+            "nginx.ingress.kubernetes.io/canary-weight": "20",
+            SPLIT_STAMP: "1.1.0.0",
+            HEADERS_STAMP: "1.1.0.0",
+        }),
+    );
+    let mut rule = stable()["spec"]["rules"][0].clone();
+    rule["http"]["paths"][0] = path("shop-canary");
+    let tls = &stable()["spec"]["tls"];
+    assert_eq!(
+        made["spec"],
+        json!({"rules": [rule], "tls": tls, "ingressClassName": "nginx"})
+    );
+    assert!(owner().controls(&made));
+}
+
+#[test]
+fn an_ingress_that_argo_made_is_taken_over_by_annotations_of_ours_alone() {
+    let (mut argos, _) = after(&plain(), None, &route(1, 20, Vec::new()));
+    let annotations = argos["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.retain(|key, _| !key.starts_with("gradatim.dev/"));
+    annotations.insert("kept".to_owned(), "by somebody".into());
+    let route = route(1, 20, Vec::new());
+    let config = plain();
+    let wanted = Wanted::of(&config, &route).unwrap();
+    let patch = wanted
+        .patch(&argos, Some(rules(&plain(), &stable()).unwrap()))
+        .unwrap();
+    let only =
+        json!({"metadata": {"annotations": {SPLIT_STAMP: "1.1.0.0", HEADERS_STAMP: "1.1.0.0"}}});
+    assert_eq!(patch, only);
+    assert!(!wanted.raises(Some(&argos)));
+}
+
+#[test]
+fn the_same_route_again_writes_nothing() {
+    let route = route(3, 40, trial(StringMatch::Regex("^v2".to_owned())));
+    let (made, _) = after(&plain(), None, &route);
+    assert_eq!(after(&plain(), Some(&made), &route), (made, None));
+}
+
+#[test]
+fn a_header_comes_and_goes_without_a_trace() {
+    let (before, _) = after(&plain(), None, &route(1, 0, Vec::new()));
+    let value = StringMatch::Exact("yes".to_owned());
+    let (on, raises) = after(&plain(), Some(&before), &route(2, 0, trial(value.clone())));
+    assert_eq!(raises, Some(true));
+    assert_eq!(decode::headers(&plain(), Some(&on)), trial(value));
+    let (off, raises) = after(&plain(), Some(&on), &route(3, 0, Vec::new()));
+    assert_eq!(raises, Some(false));
+    let keys = |ingress: &Value| {
+        let annotations = ingress["metadata"]["annotations"].as_object().unwrap();
+        annotations.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&off), keys(&before));
+}
+
+#[test]
+fn what_lowers_needs_neither_the_stable_ingress_nor_the_owner() {
+    let gone = || PortError::new(FaultKind::NotFound, "gone");
+    let (made, _) = after(&plain(), None, &route(1, 40, Vec::new()));
+    let plan = |canary, sequence| {
+        let route = route(sequence, canary, Vec::new());
+        let config = plain();
+        let wanted = Wanted::of(&config, &route).unwrap();
+        wanted
+            .plan(Err(gone()), Err(gone()), Some(&made))
+            .map(|write| write.unwrap().raises())
+    };
+    assert!(!plan(0, 2).unwrap());
+    assert_eq!(plan(60, 2).unwrap_err().kind, FaultKind::NotFound);
+    assert_eq!(plan(0, 0).unwrap_err().kind, FaultKind::Fenced);
+}
+
+#[test]
+fn an_ingress_that_is_not_ours_is_refused() {
+    let (mut made, _) = after(&plain(), None, &route(1, 40, Vec::new()));
+    for owners in [
+        json!([]),
+        json!([{"kind": "Rollout", "name": "x", "uid": "2", "controller": true}]),
+    ] {
+        made["metadata"]["ownerReferences"] = owners;
+        let (config, route) = (plain(), route(2, 0, Vec::new()));
+        let wanted = Wanted::of(&config, &route).unwrap();
+        let refused = wanted
+            .plan(Ok(&stable()), Ok(&owner()), Some(&made))
+            .unwrap_err();
+        assert_eq!(refused.kind, FaultKind::Forbidden, "{refused}");
+    }
+}
+
+#[test]
+fn rules_without_paths_to_the_stable_service_are_an_error_and_no_panic() {
+    let (config, route) = (plain(), route(1, 20, Vec::new()));
+    let wanted = Wanted::of(&config, &route).unwrap();
+    let backend = json!({"paths": [{"backend": {"resource": {"kind": "Bucket"}}}]});
+    for spec in [
+        json!({}),
+        json!({"rules": null}),
+        json!({"rules": [{"host": "a"}, {"http": null}, {"http": {"paths": null}}]}),
+        json!({"rules": [{"http": backend}]}),
+    ] {
+        let stable = json!({"metadata": {"name": "web"}, "spec": spec});
+        let refused = wanted.plan(Ok(&stable), Ok(&owner()), None).unwrap_err();
+        let text = "Ingress web has no rule with a path to the Service shop";
+        assert_eq!(
+            (refused.kind, refused.to_string().as_str()),
+            (FaultKind::Invalid, text)
+        );
+    }
+}
+
+#[test]
+fn a_total_is_written_where_it_counts_and_taken_away_where_it_does_not() {
+    let mut finer = plain();
+    finer.total = 1000;
+    let (made, _) = after(&finer, None, &route(1, 20, Vec::new()));
+    let said = |ingress: &Value, name| {
+        ingress["metadata"]["annotations"]
+            .get(plain().key(name))
+            .cloned()
+    };
+    assert_eq!(said(&made, "canary-weight"), Some(json!("200")));
+    assert_eq!(said(&made, "canary-weight-total"), Some(json!("1000")));
+    let (coarse, _) = after(&plain(), Some(&made), &route(2, 20, Vec::new()));
+    assert_eq!(said(&coarse, "canary-weight-total"), None);
+    assert_eq!(
+        decode::split(&plain(), Some(&coarse)),
+        Split::canary(20, 100)
+    );
+}
+
+#[test]
+fn what_the_controller_cannot_express_is_refused() {
+    let half = Split::canary(1, 200);
+    let preview = Split::all(Slot::Preview, 100);
+    for split in [half, preview] {
+        assert_eq!(
+            weight(&plain(), &split).unwrap_err().kind,
+            FaultKind::Invalid,
+            "{split}"
+        );
+    }
+    let mut two = trial(StringMatch::Exact("a".to_owned()));
+    two.extend(two.clone());
+    let mut both = trial(StringMatch::Exact("a".to_owned()));
+    let second = both[0].matches[0].clone();
+    both[0].matches.push(second);
+    for routes in [two, both, trial(StringMatch::Prefix("a".to_owned()))] {
+        assert_eq!(header(&routes).unwrap_err().kind, FaultKind::Invalid);
+    }
+}
+
+#[test]
+fn a_long_name_is_cut_before_its_end() {
+    assert_eq!(canary_name("shop", "web"), "shop-web-canary");
+    let long = canary_name(&"r".repeat(200), &"i".repeat(200));
+    assert_eq!(long.len(), 253);
+    assert!(long.ends_with("i-canary"));
+}

@@ -1,0 +1,270 @@
+//! The router on Ingress annotations, on real Ingresses. No controller reads them here: what is
+//! proved is what they say.
+
+use std::sync::Arc;
+
+use gradatim_conformance::router::{self, Bench};
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::TrafficRouter;
+use gradatim_core::registry::RouterFrame;
+use gradatim_core::route::{Bindings, Route, Slot, Split, Stamped};
+use gradatim_core::stamp::Stamp;
+use gradatim_kubernetes::objects::{Objects, name_of};
+use gradatim_kubernetes::owner::{Named, Owner};
+use gradatim_nginx::ingress::{IngressConfig, IngressRouter, ROLE};
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, Namespace};
+
+const WEIGHT: &str = "nginx.ingress.kubernetes.io/canary-weight";
+/// The first of two stable Ingresses, and its canary's.
+const FIRST: [&str; 2] = ["web", "shop-web-canary"];
+const SECOND: [&str; 2] = ["mobile", "shop-mobile-canary"];
+
+struct OnIngresses(Arc<Cluster>);
+
+impl Bench for OnIngresses {
+    type World = Namespace;
+
+    async fn world(&self) -> Namespace {
+        let world = self.0.namespace().await;
+        let rollouts = world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts");
+        rollouts
+            .create(&rollouts.kind().named("shop"))
+            .await
+            .unwrap();
+        for [stable, _] in [FIRST, SECOND] {
+            let mut ingress = ingresses(&world).kind().named(stable);
+            ingress["metadata"]["annotations"] = json!({"kept": "by the user"});
+            ingress["spec"] = json!({
+                "ingressClassName": "nginx",
+                "rules": [{"host": format!("{stable}.example"), "http": {"paths": [{
+                    "path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": "shop", "port": {"number": 80}}},
+                }]}}],
+            });
+            ingresses(&world).create(&ingress).await.unwrap();
+        }
+        answers(&world, true).await;
+        world
+    }
+
+    async fn router(&self, world: &Namespace) -> Arc<dyn TrafficRouter> {
+        Arc::new(router_on(world, ROLE).await)
+    }
+
+    async fn meddle(&self, world: &Namespace, split: &Split) -> bool {
+        let weight = json!(split.part(Slot::Canary).to_string());
+        for [_, canary] in [FIRST, SECOND] {
+            let patch = json!({"metadata": {"annotations": {WEIGHT: weight}}});
+            ingresses(world).merge(canary, &patch).await.unwrap();
+        }
+        true
+    }
+
+    /// Whatever is written moves the version of an Ingress.
+    async fn writes(&self, world: &Namespace) -> Option<u64> {
+        let all = ingresses(world).list("").await.unwrap();
+        let versions = all
+            .iter()
+            .map(|ingress| &ingress["metadata"]["resourceVersion"]);
+        Some(
+            versions
+                .map(|version| version.as_str().unwrap().parse::<u64>().unwrap())
+                .sum(),
+        )
+    }
+
+    async fn others(&self, world: &Namespace) -> Option<String> {
+        let (web, mobile) = (read(world, FIRST[0]).await, read(world, SECOND[0]).await);
+        Some(format!("{web}{mobile}"))
+    }
+
+    /// Another object takes the first canary Ingress.
+    async fn jam(&self, world: &Namespace) -> bool {
+        // One that is there: what belongs to nobody the garbage collector takes away.
+        let maps = world.objects("v1", "ConfigMap", "configmaps");
+        let basket = maps.apply(&maps.kind().named("basket")).await.unwrap();
+        let theirs = json!([Owner::of(&basket).unwrap().reference()]);
+        own(world, &theirs).await;
+        true
+    }
+
+    async fn free(&self, world: &Namespace) {
+        let rollouts = world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts");
+        let owner = Owner::of(&rollouts.get("shop").await.unwrap()).unwrap();
+        own(world, &json!([owner.reference()])).await;
+    }
+
+    async fn remove(&self, world: &Namespace) -> bool {
+        ingresses(world)
+            .delete(&read(world, FIRST[0]).await)
+            .await
+            .unwrap();
+        true
+    }
+}
+
+fn ingresses(world: &Namespace) -> Objects {
+    world.objects("networking.k8s.io/v1", "Ingress", "ingresses")
+}
+
+async fn read(world: &Namespace, name: &str) -> Value {
+    ingresses(world).get(name).await.unwrap()
+}
+
+async fn own(world: &Namespace, owners: &Value) {
+    let patch = json!({"metadata": {"ownerReferences": owners}});
+    ingresses(world).merge(FIRST[1], &patch).await.unwrap();
+}
+
+/// Whether the stable Service has an endpoint that is ready.
+async fn answers(world: &Namespace, ready: bool) {
+    let slices = world.objects("discovery.k8s.io/v1", "EndpointSlice", "endpointslices");
+    let mut slice = slices.kind().named("shop-by-hand");
+    slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": "shop"});
+    slice["addressType"] = "IPv4".into();
+    slice["endpoints"] = json!([{"addresses": ["10.1.0.9"], "conditions": {"ready": ready}}]);
+    slice["ports"] = json!([]);
+    slices.apply(&slice).await.unwrap();
+}
+
+async fn router_on(world: &Namespace, role: &str) -> IngressRouter {
+    let mut frame = RouterFrame::new("shop");
+    frame.stable_service = Some("shop".to_owned());
+    frame.canary_service = Some("shop-canary".to_owned());
+    let part = json!({"stableIngresses": [FIRST[0], SECOND[0]]});
+    let config = IngressConfig::parse(&part, &frame).unwrap();
+    let client = world.user(&[role]).await;
+    let owners = world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts");
+    let owners = Objects::new(client.clone(), &world.name, owners.kind().clone());
+    IngressRouter::new(client, &world.name, config, Named::new(owners, "shop"))
+}
+
+fn route(sequence: u64, canary: u32) -> Route {
+    let stamp = Stamp {
+        epoch: 1,
+        sequence,
+        generation: 0,
+        attempt: 0,
+    };
+    Route {
+        bind: Stamped::new(Bindings::new(), stamp),
+        split: Stamped::new(Split::canary(canary, 100), stamp),
+        headers: Stamped::new(Vec::new(), stamp),
+        mirrors: Stamped::new(Vec::new(), stamp),
+    }
+}
+
+async fn weights(world: &Namespace) -> [Value; 2] {
+    let weight = |ingress: Value| ingress["metadata"]["annotations"][WEIGHT].clone();
+    [
+        weight(read(world, FIRST[1]).await),
+        weight(read(world, SECOND[1]).await),
+    ]
+}
+
+#[tokio::test]
+async fn the_router_on_ingresses_keeps_every_rule() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let report = router::all(&OnIngresses(cluster)).await;
+    report.assert_clean();
+    let skipped: Vec<_> = report
+        .skipped
+        .iter()
+        .map(|skipped| skipped.rule.number)
+        .collect();
+    // 9 needs a clock of the bench.
+    assert_eq!(skipped, [9], "{report}");
+}
+
+#[tokio::test]
+async fn what_may_be_written_of_two_is_lowered_and_nothing_is_raised() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnIngresses(cluster);
+    let world = bench.world().await;
+    bench
+        .router(&world)
+        .await
+        .apply(&route(1, 20))
+        .await
+        .unwrap();
+    let narrow = ROLE
+        .replace("name: gradatim-ingress", "name: narrow")
+        .replace(", create, patch]", "]");
+    let narrow = narrow
+        + &format!(
+            "  - apiGroups: [networking.k8s.io]\n    resources: [ingresses]\n    \
+             verbs: [patch]\n    resourceNames: [{}]\n",
+            SECOND[1],
+        );
+    let roles = world.objects("rbac.authorization.k8s.io/v1", "Role", "roles");
+    roles
+        .delete(&roles.get("gradatim-ingress").await.unwrap())
+        .await
+        .unwrap();
+    let router = router_on(&world, &narrow).await;
+    let refused = router.apply(&route(2, 40)).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Forbidden, "{refused}");
+    assert!(refused.text.contains(FIRST[1]), "{refused}");
+    assert_eq!(weights(&world).await, ["20", "20"]);
+    let refused = router.apply(&route(3, 0)).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Forbidden, "{refused}");
+    assert_eq!(weights(&world).await, ["20", "0"]);
+}
+
+#[tokio::test]
+async fn nothing_is_raised_beside_a_stable_service_that_cannot_answer() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnIngresses(cluster);
+    let world = bench.world().await;
+    let router = bench.router(&world).await;
+    router.apply(&route(1, 20)).await.unwrap();
+    answers(&world, false).await;
+    let refused = router.apply(&route(2, 40)).await.unwrap_err();
+    assert!(refused.text.contains("no ready endpoint"), "{refused}");
+    assert_eq!(weights(&world).await, ["20", "20"]);
+    router.apply(&route(3, 10)).await.unwrap();
+    assert_eq!(weights(&world).await, ["10", "10"]);
+}
+
+#[tokio::test]
+async fn the_canary_of_argo_is_taken_over_where_it_stands() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnIngresses(cluster);
+    let world = bench.world().await;
+    let router = bench.router(&world).await;
+    router.apply(&route(1, 20)).await.unwrap();
+    for [_, canary] in [FIRST, SECOND] {
+        let nothing = ["gradatim.dev/stamp-split", "gradatim.dev/stamp-headers"];
+        let nothing = nothing.map(|key| (key.to_owned(), Value::Null));
+        let nothing: serde_json::Map<_, _> = nothing.into_iter().collect();
+        let patch = json!({"metadata": {"annotations": nothing}});
+        ingresses(&world).merge(canary, &patch).await.unwrap();
+    }
+    let fresh = bench.router(&world).await;
+    let seen = fresh.observe().await.unwrap().split.unwrap();
+    assert_eq!(
+        (seen.value(), seen.stamp),
+        (Some(&Split::canary(20, 100)), None)
+    );
+    let before = read(&world, FIRST[1]).await;
+    fresh.apply(&route(1, 20)).await.unwrap();
+    let after = read(&world, FIRST[1]).await;
+    // Only annotations of ours are new: the API server would count a new generation otherwise.
+    assert_eq!(
+        after["metadata"]["generation"],
+        before["metadata"]["generation"]
+    );
+    assert_eq!(after["spec"], before["spec"]);
+    assert_eq!(name_of(&after), FIRST[1]);
+    assert_eq!(weights(&world).await, ["20", "20"]);
+}
