@@ -46,7 +46,7 @@ fn history() -> String {
                     let fails = lot(pod, request) % 1000 < if is_bad { 100 } else { 5 };
                     failed += u64::from(fails);
                     good += u64::from(!fails);
-                    slow += u64::from(lot(pod + 90, request) % 10 == 0);
+                    slow += u64::from(lot(pod + 90, request).is_multiple_of(10));
                 }
             }
         }
