@@ -52,5 +52,6 @@ fn score(score: &Score) -> Value {
         "failedRequestsSum": score.harm.map(|(_, sum, _)| sum),
         "failedRequestsMost": score.harm.map(|(_, _, most)| most),
         "medianSecondsToRollback": score.seconds,
+        "medianSecondsToPromotion": score.promoted,
     })
 }

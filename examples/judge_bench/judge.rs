@@ -6,6 +6,7 @@ mod kayenta;
 mod mann_whitney;
 mod oracle;
 mod ours;
+mod paced;
 mod peeked;
 mod relative;
 mod window;
@@ -19,6 +20,7 @@ use self::flagger::Flagger;
 use self::kayenta::Kayenta;
 use self::oracle::Oracle;
 use self::ours::Ours;
+use self::paced::Paced;
 use self::peeked::Peeked;
 use self::relative::Relative;
 use crate::latency::EDGES;
@@ -141,7 +143,7 @@ const fn often(kind: Kind) -> Kind {
 }
 
 /// All of them, in the order of the tables.
-pub(crate) const KINDS: [Kind; 15] = [
+pub(crate) const KINDS: [Kind; 16] = [
     kind("argo-95", "Argo 95", Way::Fixed, |_| {
         Box::new(Argo::new(0.95))
     }),
@@ -196,6 +198,9 @@ pub(crate) const KINDS: [Kind; 15] = [
         Way::SmallFirst,
         |service| Box::new(Ours::new(service, 0.01, true, 5)),
     )),
+    often(kind("ours-paced", "learned, paced", Way::Own, |service| {
+        Box::new(Paced::new(service, Ours::new(service, 0.01, true, 5)))
+    })),
     kind("oracle", "oracle", Way::Fixed, |service| {
         Box::new(Oracle::new(service.scenario))
     }),

@@ -88,6 +88,8 @@ pub(crate) struct Score {
     pub harm: Option<(f64, f64, f64)>,
     /// The median of the median times to a rollback in these, in seconds.
     pub seconds: Option<u32>,
+    /// The same until a good version is promoted, with 100 requests a second and more.
+    pub promoted: Option<u32>,
 }
 
 impl Score {
@@ -107,11 +109,14 @@ impl Score {
             (libm::exp(logs / count), harms().sum(), most)
         };
         let times = bad.iter().filter_map(|cell| cell.rolled_back_after);
+        let busy = matching(cells, |it| it.is_good() && it.rate >= 100);
+        let promoted = busy.iter().filter_map(|cell| cell.promoted_after);
         Self {
             false_rollbacks: has_good.then(|| (false_rollbacks / good.len() as f64, worst)),
             misses: (!bad.is_empty()).then(|| misses / count),
             harm: (!bad.is_empty()).then(spoiled),
             seconds: median(times.collect(), bad.len()),
+            promoted: median(promoted.collect(), busy.len()),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Results<'_> {
         ];
         let head = heads
             .into_iter()
-            .chain(["median s"])
+            .chain(["median s", "promoted s"])
             .map(str::to_owned)
             .collect();
         let rows = KINDS
@@ -115,6 +115,7 @@ impl Results<'_> {
                 harm(|(_, sum, _)| sum),
                 harm(|(_, _, most)| most),
                 option(score.seconds.map(|it| it.to_string())),
+                option(score.promoted.map(|it| it.to_string())),
             ])
         });
         std::iter::once(head).chain(rows).collect()

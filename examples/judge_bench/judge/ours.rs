@@ -22,6 +22,10 @@ const USEFUL: std::ops::RangeInclusive<f64> = 0.002..=0.6;
 const MOST_BOUNDS: usize = 4;
 /// A version is good enough when it is proved to be less than so many times worse.
 const BOUND: f64 = 2.0;
+/// A bound that fewer of stable's requests exceed proves nothing in time; it still takes back.
+const RARE: f64 = 0.01;
+/// With a confidence of 95 %.
+const SURE: f64 = 20.0;
 
 pub(super) struct Ours {
     /// How much evidence it takes.
@@ -141,6 +145,24 @@ impl Ours {
             }
         }
         self.block = (at, stable.iter().map(|pod| pod.counters).collect());
+    }
+}
+
+impl Ours {
+    /// What is known of errors.
+    pub(super) fn errors(&self) -> Option<&Stream> {
+        self.streams.first()
+    }
+
+    /// Whether errors, and requests slower than each bound that is not a rare one, are proved to
+    /// be less than so many times as many.
+    pub(super) fn is_good_enough(&self) -> bool {
+        let kinds = self.kinds.iter().zip(&self.streams);
+        let mut asked = kinds.filter(|(kind, stream)| {
+            let rate = stream.stable().rate();
+            kind.events == Events::Errors || rate.is_some_and(|rate| rate >= RARE)
+        });
+        asked.all(|(_, stream)| stream.assurance() >= SURE)
     }
 }
 

@@ -13,6 +13,7 @@
 mod evidence;
 mod likelihood;
 mod noise;
+mod pace;
 pub mod preflight;
 pub mod quantile;
 mod scrape;
@@ -23,6 +24,7 @@ mod warm_up;
 pub use self::evidence::{Evidence, RATIOS, RESERVE};
 pub use self::likelihood::{Assurance, Likelihood};
 pub use self::noise::{BLOCK_SECONDS, Noise};
+pub use self::pace::{Pace, Risk};
 pub use self::scrape::{Count, Scrape};
 pub use self::stream::{Circumstances, Stream, evidence};
 pub use self::sum::Sum;
