@@ -7,6 +7,7 @@ mod backtest;
 mod cluster;
 mod gate;
 mod ingress;
+mod istio;
 mod kubernetes;
 mod loki;
 mod prometheus;

@@ -8,16 +8,17 @@ use gradatim_core::stamp::Stamp;
 use serde_json::Value;
 
 use crate::fence::Since;
-use crate::objects::{Objects, conditional};
+use crate::objects::{Objects, conditional, name_of};
 
 /// What is to be written of one object, conditional on what was read of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Write {
+    objects: Objects,
     what: What,
     raises: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum What {
     Create(Value),
     Merge(String, Value),
@@ -25,17 +26,19 @@ enum What {
 
 impl Write {
     /// An object that was not there. Made, it gives the canary more than before if `raises`.
-    pub fn create(object: Value, raises: bool) -> Self {
+    pub fn create(objects: &Objects, object: Value, raises: bool) -> Self {
         Self {
+            objects: objects.clone(),
             what: What::Create(object),
             raises,
         }
     }
 
     /// A patch of an object as it was found.
-    pub fn merge(name: &str, found: &Value, patch: Value, raises: bool) -> Self {
+    pub fn merge(objects: &Objects, found: &Value, patch: Value, raises: bool) -> Self {
         Self {
-            what: What::Merge(name.to_owned(), conditional(patch, found)),
+            objects: objects.clone(),
+            what: What::Merge(name_of(found).to_owned(), conditional(patch, found)),
             raises,
         }
     }
@@ -45,18 +48,18 @@ impl Write {
         self.raises
     }
 
-    async fn make(&self, objects: &Objects) -> Result<(), PortError> {
+    async fn make(&self) -> Result<(), PortError> {
         let made = match &self.what {
-            What::Create(object) => objects.create(object).await,
-            What::Merge(name, patch) => objects.merge(name, patch).await,
+            What::Create(object) => self.objects.create(object).await,
+            What::Merge(name, patch) => self.objects.merge(name, patch).await,
         };
         made.map(drop)
     }
 
-    async fn rehearse(&self, objects: &Objects) -> Result<(), PortError> {
+    async fn rehearse(&self) -> Result<(), PortError> {
         let tried = match &self.what {
-            What::Create(object) => objects.rehearse(object).await,
-            What::Merge(name, patch) => objects.rehearse_merge(name, patch).await,
+            What::Create(object) => self.objects.rehearse(object).await,
+            What::Merge(name, patch) => self.objects.rehearse_merge(name, patch).await,
         };
         tried.map(drop)
     }
@@ -70,10 +73,7 @@ impl Write {
 ///
 /// # Errors
 /// The first that there was; nothing at all is written when an object bears a newer stamp.
-pub async fn write(
-    objects: &Objects,
-    planned: Vec<Result<Option<Write>, PortError>>,
-) -> Result<(), PortError> {
+pub async fn write(planned: Vec<Result<Option<Write>, PortError>>) -> Result<(), PortError> {
     let (mut writes, mut faults) = (Vec::new(), Vec::new());
     for plan in planned {
         match plan {
@@ -83,14 +83,14 @@ pub async fn write(
         }
     }
     let (raising, lowering): (Vec<_>, Vec<_>) = writes.into_iter().partition(Write::raises);
-    let made = join_all(lowering.iter().map(|write| write.make(objects))).await;
+    let made = join_all(lowering.iter().map(|write| write.make())).await;
     faults.extend(made.into_iter().filter_map(Result::err));
     if faults.is_empty() && raising.len() > 1 {
-        let tried = join_all(raising.iter().map(|write| write.rehearse(objects))).await;
+        let tried = join_all(raising.iter().map(|write| write.rehearse())).await;
         faults.extend(tried.into_iter().filter_map(Result::err));
     }
     if faults.is_empty() {
-        let made = join_all(raising.iter().map(|write| write.make(objects))).await;
+        let made = join_all(raising.iter().map(|write| write.make())).await;
         faults.extend(made.into_iter().filter_map(Result::err));
     }
     faults.into_iter().next().map_or(Ok(()), Err)

@@ -6,7 +6,7 @@ use gradatim_core::fault::FaultKind;
 use gradatim_core::port::PortError;
 use gradatim_core::route::{HeaderRoute, Route, Slot, Split, StringMatch};
 use gradatim_kubernetes::fence::refuse_older;
-use gradatim_kubernetes::objects::{difference, name_of};
+use gradatim_kubernetes::objects::{Objects, difference, name_of};
 use gradatim_kubernetes::owner::Owner;
 use gradatim_kubernetes::several::Write;
 use serde_json::{Map, Value, json};
@@ -59,6 +59,24 @@ pub(super) fn header(routes: &[HeaderRoute]) -> Result<Option<&HeaderRoute>, Por
     Err(PortError::new(FaultKind::Invalid, text))
 }
 
+/// What becomes of one canary Ingress: the whole object where there is none, else a patch.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Change {
+    pub(super) value: Value,
+    /// Whether the canary gets more than it has.
+    pub(super) raises: bool,
+}
+
+impl Change {
+    /// As a write of the Ingress that was found.
+    pub(super) fn written(self, ingresses: &Objects, canary: Option<&Value>) -> Write {
+        match canary {
+            Some(canary) => Write::merge(ingresses, canary, self.value, self.raises),
+            None => Write::create(ingresses, self.value, self.raises),
+        }
+    }
+}
+
 /// What a route asks of every canary Ingress.
 pub(super) struct Wanted<'a> {
     config: &'a IngressConfig,
@@ -77,7 +95,7 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// The write that makes one canary Ingress so, none when it is.
+    /// The change that makes one canary Ingress so, none when it is.
     ///
     /// Without a stable Ingress or an owner that can be read, what lowers is written all the same.
     pub(super) fn plan(
@@ -85,11 +103,11 @@ impl<'a> Wanted<'a> {
         stable: Result<&Value, PortError>,
         owner: Result<&Owner, PortError>,
         canary: Option<&Value>,
-    ) -> Result<Option<Write>, PortError> {
+    ) -> Result<Option<Change>, PortError> {
         let raises = self.raises(canary);
         let Some(canary) = canary else {
-            let fresh = self.fresh(stable?, owner?)?;
-            return Ok(Some(Write::create(fresh, raises)));
+            let value = self.fresh(stable?, owner?)?;
+            return Ok(Some(Change { value, raises }));
         };
         refuse_older(canary, SPLIT_STAMP, self.route.split.stamp)?;
         refuse_older(canary, HEADERS_STAMP, self.route.headers.stamp)?;
@@ -103,7 +121,7 @@ impl<'a> Wanted<'a> {
             rules => rules.ok(),
         };
         let patch = self.patch(canary, rules);
-        Ok(patch.map(|patch| Write::merge(name_of(canary), canary, patch, raises)))
+        Ok(patch.map(|value| Change { value, raises }))
     }
 
     /// Whether the canary gets more than it has.

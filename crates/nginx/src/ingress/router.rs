@@ -151,7 +151,8 @@ impl TrafficRouter for IngressRouter {
         let plan = |pair: Result<Pair, PortError>| {
             let Pair { stable, canary } = pair?;
             let owner = owner.map_err(again);
-            wanted.plan(stable.as_ref().map_err(again), owner, canary.as_ref())
+            let change = wanted.plan(stable.as_ref().map_err(again), owner, canary.as_ref())?;
+            Ok(change.map(|change| change.written(&self.ingresses, canary.as_ref())))
         };
         let mut planned: Vec<_> = pairs.into_iter().map(plan).collect();
         if planned.iter().flatten().flatten().any(Write::raises)
@@ -159,7 +160,7 @@ impl TrafficRouter for IngressRouter {
         {
             planned.push(Err(error));
         }
-        several::write(&self.ingresses, planned).await
+        several::write(planned).await
     }
 
     async fn observe(&self) -> Result<RouteSeen, PortError> {

@@ -7,8 +7,22 @@ use gradatim_kubernetes::objects::{Kind, Objects};
 use serde_json::{Value, json};
 
 /// Group, kind, plural, and the versions that are served, the stored one first.
-const SERVED: [(&str, &str, &str, &[&str]); 1] =
-    [("argoproj.io", "Rollout", "rollouts", &["v1alpha1"])];
+const SERVED: [(&str, &str, &str, &[&str]); 3] = [
+    ("argoproj.io", "Rollout", "rollouts", &["v1alpha1"]),
+    (
+        "networking.istio.io",
+        "VirtualService",
+        "virtualservices",
+        &ISTIO,
+    ),
+    (
+        "networking.istio.io",
+        "DestinationRule",
+        "destinationrules",
+        &ISTIO,
+    ),
+];
+const ISTIO: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 
 /// Makes all kinds, and waits until their objects can be asked for.
 pub(super) async fn serve(client: Client) {

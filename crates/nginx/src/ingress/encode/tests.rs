@@ -75,15 +75,11 @@ fn trial(value: StringMatch) -> Vec<HeaderRoute> {
 fn after(config: &IngressConfig, canary: Option<&Value>, route: &Route) -> (Value, Option<bool>) {
     let wanted = Wanted::of(config, route).unwrap();
     let plan = wanted.plan(Ok(&stable()), Ok(&owner()), canary).unwrap();
-    let raises = plan.as_ref().map(Write::raises);
-    let written = match canary {
-        None => wanted.fresh(&stable(), &owner()).unwrap(),
-        Some(canary) => {
-            let rules = rules(&plain(), &stable()).unwrap();
-            wanted
-                .patch(canary, Some(rules))
-                .map_or(canary.clone(), |it| merged(canary, &it))
-        }
+    let raises = plan.as_ref().map(|change| change.raises);
+    let written = match (canary, plan) {
+        (None, plan) => plan.unwrap().value,
+        (Some(canary), Some(change)) => merged(canary, &change.value),
+        (Some(canary), None) => canary.clone(),
     };
     (written, raises)
 }
@@ -165,7 +161,7 @@ fn what_lowers_needs_neither_the_stable_ingress_nor_the_owner() {
         let wanted = Wanted::of(&config, &route).unwrap();
         wanted
             .plan(Err(gone()), Err(gone()), Some(&made))
-            .map(|write| write.unwrap().raises())
+            .map(|change| change.unwrap().raises)
     };
     assert!(!plan(0, 2).unwrap());
     assert_eq!(plan(60, 2).unwrap_err().kind, FaultKind::NotFound);

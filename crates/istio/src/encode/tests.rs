@@ -1,0 +1,183 @@
+use gradatim_core::id::RevisionId;
+use gradatim_core::route::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, StringMatch};
+use gradatim_kubernetes::objects::merged;
+
+use super::*;
+use crate::config::tests::{hosts, subsets};
+
+fn plain() -> IstioConfig {
+    hosts(json!({"virtualService": {"name": "shop"}}))
+}
+
+/// As users have them: fields that nobody here knows, and other routes.
+fn object() -> Value {
+    let to = |host: &str, weight: u32| {
+        let port = json!({"number": 8080});
+        json!({"destination": {"host": host, "port": port}, "weight": weight})
+    };
+    json!({
+        "kind": "VirtualService",
+        "metadata": {"name": "shop", "annotations": {"kept": "x"}},
+        "spec": {
+            "hosts": ["shop.example"], "gateways": ["public"],
+            "http": [{
+                "name": "main", "timeout": "3s", "retries": {"attempts": 2},
+                "corsPolicy": {"maxAge": "1h"},
+                "route": [to("shop", 100), to("shop-canary", 0)],
+            }],
+        },
+    })
+}
+
+fn wanted(sequence: u64, canary: u32) -> Route {
+    let stamp = format!("1.{sequence}.0.0").parse().unwrap();
+    Route {
+        bind: Stamped::new(Bindings::new(), stamp),
+        split: Stamped::new(Split::canary(canary, 100), stamp),
+        headers: Stamped::new(Vec::new(), stamp),
+        mirrors: Stamped::new(Vec::new(), stamp),
+    }
+}
+
+fn with_trials(mut route: Route) -> Route {
+    let header = |name: &str, value| HeaderMatch {
+        header_name: name.to_owned(),
+        header_value: value,
+    };
+    route.headers.value = vec![HeaderRoute {
+        name: "second".to_owned(),
+        matches: vec![
+            header("x-a", StringMatch::Exact("1".to_owned())),
+            header("x-b", StringMatch::Prefix("2".to_owned())),
+        ],
+    }];
+    let one = MirrorMatch {
+        method: Some(StringMatch::Regex("GET|HEAD".to_owned())),
+        path: Some(StringMatch::Prefix("/api".to_owned())),
+        headers: [("x-c".to_owned(), StringMatch::Exact("3".to_owned()))].into(),
+    };
+    route.mirrors.value = vec![MirrorRoute {
+        name: "first".to_owned(),
+        matches: vec![one, MirrorMatch::default()],
+        percentage: 35,
+    }];
+    route
+}
+
+fn after(config: &IstioConfig, object: &Value, route: &Route) -> (Value, Option<bool>) {
+    let change = shifted(config, &config.virtual_services[0], object, route).unwrap();
+    let raises = change.as_ref().map(|change| change.raises);
+    (
+        change.map_or_else(|| object.clone(), |change| merged(object, &change.patch)),
+        raises,
+    )
+}
+
+#[test]
+fn a_shift_changes_two_weights_and_our_annotations() {
+    let (shifted, raises) = after(&plain(), &object(), &wanted(1, 20));
+    let mut expected = object();
+    expected["spec"]["http"][0]["route"][0]["weight"] = 80.into();
+    expected["spec"]["http"][0]["route"][1]["weight"] = 20.into();
+    for key in [SPLIT_STAMP, HEADERS_STAMP, MIRRORS_STAMP] {
+        expected["metadata"]["annotations"][key] = "1.1.0.0".into();
+    }
+    assert_eq!((shifted.clone(), raises), (expected, Some(true)));
+    assert_eq!(after(&plain(), &shifted, &wanted(1, 20)).1, None);
+    assert_eq!(after(&plain(), &shifted, &wanted(2, 10)).1, Some(false));
+}
+
+#[test]
+fn managed_routes_stand_first_in_their_order_and_go_without_a_trace() {
+    let route = with_trials(wanted(1, 20));
+    let (on, raises) = after(&plain(), &object(), &route);
+    assert_eq!(raises, Some(true));
+    let names: Vec<_> = on["spec"]["http"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
+    assert_eq!(names, ["first", "second", "main"]);
+    let canary = json!({"host": "shop-canary", "port": {"number": 8080}});
+    let mirror = &on["spec"]["http"][0];
+    assert_eq!(
+        (&mirror["mirror"], &mirror["mirrorPercentage"]),
+        (&canary, &json!({"value": 35}))
+    );
+    assert_eq!(mirror["route"], on["spec"]["http"][2]["route"]);
+    let header = &on["spec"]["http"][1];
+    assert_eq!(
+        header["route"],
+        json!([{"destination": canary, "weight": 100}])
+    );
+    let both = json!([{"headers": {"x-a": {"exact": "1"}, "x-b": {"prefix": "2"}}}]);
+    assert_eq!(header["match"], both);
+    assert_eq!(headers(&plain(), &on), route.headers.value);
+    assert_eq!(mirrors(&plain(), &on), route.mirrors.value);
+    assert_eq!(after(&plain(), &on, &route).1, None);
+    let (off, raises) = after(&plain(), &on, &wanted(2, 0));
+    assert_eq!((&off["spec"], raises), (&object()["spec"], Some(false)));
+}
+
+#[test]
+fn a_mirror_is_split_as_the_route_beside_it() {
+    let (on, _) = after(&plain(), &object(), &with_trials(wanted(1, 20)));
+    let (more, raises) = after(&plain(), &on, &with_trials(wanted(2, 40)));
+    assert_eq!(raises, Some(true));
+    assert_eq!(more["spec"]["http"][0]["route"][1]["weight"], 40);
+}
+
+#[test]
+fn what_is_not_managed_or_cannot_be_expressed_is_refused() {
+    let refused = |route: &Route, object: &Value| {
+        shifted(&plain(), &plain().virtual_services[0], object, route)
+            .unwrap_err()
+            .kind
+    };
+    let mut stranger = with_trials(wanted(1, 0));
+    stranger.headers.value[0].name = "other".to_owned();
+    assert_eq!(refused(&stranger, &object()), FaultKind::Invalid);
+    let mut half = wanted(1, 0);
+    half.split.value = Split::canary(1, 200);
+    assert_eq!(refused(&half, &object()), FaultKind::Invalid);
+    let mut theirs = object();
+    theirs["metadata"]["annotations"][MANAGED_BY] = "basket".into();
+    assert_eq!(refused(&wanted(1, 0), &theirs), FaultKind::Forbidden);
+    let (newer, _) = after(&plain(), &object(), &wanted(5, 20));
+    assert_eq!(refused(&wanted(4, 0), &newer), FaultKind::Fenced);
+}
+
+#[test]
+fn subsets_are_bound_by_their_hash_and_everything_else_is_kept() {
+    let rule = json!({
+        "kind": "DestinationRule", "metadata": {"name": "shop"},
+        "spec": {"host": "shop", "trafficPolicy": {"tls": {"mode": "DISABLE"}}, "subsets": [
+            {"name": "old", "labels": {"v": "0"}},
+            {"name": "canary", "labels": {"app": "shop"}, "trafficPolicy": {"x": 1}},
+            {"name": "stable"},
+        ]},
+    });
+    let bind = Bindings::from([
+        (Slot::Stable, RevisionId::new("v1")),
+        (Slot::Canary, RevisionId::new("v2")),
+        (Slot::Preview, RevisionId::new("v3")),
+    ]);
+    let at = |stamp: &str| Stamped::new(bind.clone(), stamp.parse().unwrap());
+    let patch = bound(&subsets(), &rule, &at("1.1.0.0")).unwrap().unwrap();
+    let now = merged(&rule, &patch);
+    let mut spec = rule["spec"].clone();
+    spec["subsets"][1]["labels"][POD_TEMPLATE_HASH] = "v2".into();
+    spec["subsets"][2]["labels"] = json!({POD_TEMPLATE_HASH: "v1"});
+    assert_eq!(now["spec"], spec);
+    assert_eq!(bound(&subsets(), &now, &at("1.1.0.0")).unwrap(), None);
+    assert_eq!(
+        bound(&subsets(), &now, &at("1.0.0.0")).unwrap_err().kind,
+        FaultKind::Fenced
+    );
+    let empty = json!({"kind": "DestinationRule", "metadata": {"name": "shop"}, "spec": {}});
+    let told = bound(&subsets(), &empty, &at("1.1.0.0"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(told, "DestinationRule shop has no subset stable");
+}

@@ -1,0 +1,298 @@
+//! The router: the only file with a client.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{join_all, try_join_all};
+use gradatim_core::capability::Capabilities;
+use gradatim_core::fault::FaultKind;
+use gradatim_core::id::RevisionId;
+use gradatim_core::port::{Missing, PortError, TrafficRouter};
+use gradatim_core::registry::Registry;
+use gradatim_core::route::{
+    BoundSlot, HeaderRoute, MirrorRoute, Route, RouteSeen, Seen, Slot, Split,
+};
+use gradatim_core::stamp::Stamp;
+use gradatim_kubernetes::Client;
+use gradatim_kubernetes::fence::stamp_of;
+use gradatim_kubernetes::names::POD_TEMPLATE_HASH;
+use gradatim_kubernetes::objects::{Kind, Objects};
+use gradatim_kubernetes::several::{self, PartSince, Write};
+use gradatim_kubernetes::watch::Watch;
+use serde_json::Value;
+
+use crate::config::{IstioConfig, Sides, VirtualService};
+use crate::encode::{
+    BIND_STAMP, HEADERS_STAMP, MIRRORS_STAMP, SPLIT_STAMP, bound, shifted, subset,
+};
+use crate::managed::{headers, mirrors};
+use crate::routes::{chosen, route, split};
+
+/// Moves traffic by VirtualServices, and binds subsets of a DestinationRule.
+pub struct IstioRouter {
+    config: IstioConfig,
+    settle: Duration,
+    services: Vec<(VirtualService, Objects)>,
+    rule: Option<(String, Objects)>,
+    bind: PartSince<BTreeMap<Slot, BoundSlot>>,
+    split: PartSince<Split>,
+    headers: PartSince<Vec<HeaderRoute>>,
+    mirrors: PartSince<Vec<MirrorRoute>>,
+    watch: Watch,
+}
+
+/// Registers the router as `istio`. `version` is the one of `networking.istio.io` that is asked
+/// for: `v1`, or `v1beta1` or `v1alpha3` where the control plane is older.
+#[must_use]
+pub fn register(registry: Registry, client: Client, namespace: &str, version: &str) -> Registry {
+    let (here, namespace) = (namespace.to_owned(), namespace.to_owned());
+    let version = version.to_owned();
+    registry
+        .with_router("istio", move |part, frame| {
+            Ok(IstioConfig::parse(part, frame, &here)?.capabilities())
+        })
+        .with_router_builder("istio", move |part, frame| {
+            let config = IstioConfig::parse(part, frame, &namespace).map_err(|errors| {
+                let text = errors.iter().map(|error| error.message.as_str());
+                PortError::new(FaultKind::Invalid, text.collect::<Vec<_>>().join("; "))
+            })?;
+            Ok(Box::new(IstioRouter::new(client.clone(), &version, config)))
+        })
+}
+
+impl IstioRouter {
+    /// A router that asks for objects of a version of `networking.istio.io`.
+    pub fn new(client: Client, version: &str, config: IstioConfig) -> Self {
+        let group = format!("networking.istio.io/{version}");
+        let objects = |namespace: &str, kind, plural| {
+            Objects::new(client.clone(), namespace, Kind::new(&group, kind, plural))
+        };
+        let services: Vec<_> = config
+            .virtual_services
+            .iter()
+            .map(|service| {
+                let (_, namespace) = service.place(&config.namespace);
+                (
+                    service.clone(),
+                    objects(namespace, "VirtualService", "virtualservices"),
+                )
+            })
+            .collect();
+        let rule = match &config.sides {
+            Sides::Hosts { .. } => None,
+            Sides::Subsets { rule, .. } => {
+                let rules = objects(&config.namespace, "DestinationRule", "destinationrules");
+                Some((rule.clone(), rules))
+            }
+        };
+        let watched = services
+            .iter()
+            .map(|(service, objects)| objects.watch(name(service)));
+        let ruling = rule.iter().map(|(name, objects)| objects.watch(name));
+        Self {
+            watch: Watch::any(watched.chain(ruling)),
+            settle: config.capabilities().settle,
+            bind: PartSince::default(),
+            split: PartSince::default(),
+            headers: PartSince::default(),
+            mirrors: PartSince::default(),
+            services,
+            rule,
+            config,
+        }
+    }
+
+    /// The same with another time that the proxies may take until they do what was written.
+    /// Default 10 s.
+    #[must_use]
+    pub fn with_settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
+        self
+    }
+
+    async fn read(&self) -> Result<Vec<Value>, PortError> {
+        let all = self
+            .services
+            .iter()
+            .map(|(service, objects)| objects.get(name(service)));
+        try_join_all(all).await
+    }
+
+    async fn read_rule(&self) -> Result<Option<Value>, PortError> {
+        match &self.rule {
+            Some((name, rules)) => rules.get(name).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Binds the subsets, before any weight moves.
+    async fn bind(&self, wanted: &Route) -> Result<(), PortError> {
+        let Some((name, rules)) = &self.rule else {
+            return Ok(());
+        };
+        let found = rules.get(name).await?;
+        let patch = bound(&self.config, &found, &wanted.bind)?;
+        let write = patch.map(|patch| Write::merge(rules, &found, patch, false));
+        several::write(vec![Ok(write)]).await
+    }
+
+    fn plan(
+        &self,
+        (service, objects): &(VirtualService, Objects),
+        found: Result<Value, PortError>,
+        wanted: &Route,
+    ) -> Result<Option<Write>, PortError> {
+        let found = found?;
+        let change = shifted(&self.config, service, &found, wanted)?;
+        Ok(change.map(|change| Write::merge(objects, &found, change.patch, change.raises)))
+    }
+
+    /// The splits of one VirtualService, one for each route that is split.
+    fn splits(&self, service: &VirtualService, object: &Value) -> Result<Vec<Split>, PortError> {
+        let places = chosen(&self.config, service, object)?;
+        places
+            .into_iter()
+            .map(|place| split(&self.config, route(object, place)))
+            .collect()
+    }
+
+    fn seen_bind(&self, rule: &Value) -> Seen<BTreeMap<Slot, BoundSlot>> {
+        let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
+        let bound = [Slot::Stable, Slot::Canary].map(|slot| {
+            let mut subsets = subsets.clone();
+            let subset = subsets.find(|it| it["name"].as_str() == subset(&self.config, slot));
+            let hash = subset.and_then(|it| it["labels"][POD_TEMPLATE_HASH].as_str());
+            let bound = BoundSlot {
+                revision: hash.map(RevisionId::new),
+                ready_endpoints: None,
+            };
+            (slot, bound)
+        });
+        several::read(vec![(bound.into(), stamp_of(rule, BIND_STAMP))], &self.bind)
+    }
+}
+
+fn name(service: &VirtualService) -> &str {
+    service.place("").0
+}
+
+#[async_trait]
+impl TrafficRouter for IstioRouter {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            settle: self.settle,
+            ..self.config.capabilities()
+        }
+    }
+
+    async fn apply(&self, wanted: &Route) -> Result<(), PortError> {
+        let read = self
+            .services
+            .iter()
+            .map(|(service, objects)| objects.get(name(service)));
+        let read = join_all(read).await;
+        let plans = self.services.iter().zip(read);
+        let mut planned: Vec<_> = plans
+            .map(|(service, found)| self.plan(service, found, wanted))
+            .collect();
+        let is_fenced = |error: &PortError| error.kind == FaultKind::Fenced;
+        if planned
+            .iter()
+            .any(|plan| plan.as_ref().err().is_some_and(is_fenced))
+        {
+            return several::write(planned).await;
+        }
+        if let Err(error) = self.bind(wanted).await {
+            planned.push(Err(error));
+        }
+        several::write(planned).await
+    }
+
+    async fn observe(&self) -> Result<RouteSeen, PortError> {
+        let (objects, rule) = futures::try_join!(self.read(), self.read_rule())?;
+        let mut splits = Vec::new();
+        for ((service, _), object) in self.services.iter().zip(&objects) {
+            let stamp = stamp_of(object, SPLIT_STAMP);
+            let each = self.splits(service, object)?;
+            splits.extend(each.into_iter().map(|split| (split, stamp)));
+        }
+        // A service without HTTP routes can hold no managed one, and does not disagree.
+        let http: Vec<_> = objects
+            .iter()
+            .filter(|it| it["spec"]["http"].is_array())
+            .collect();
+        let http = if http.is_empty() {
+            objects.iter().collect()
+        } else {
+            http
+        };
+        let config = &self.config;
+        let headers = http
+            .iter()
+            .map(|it| (headers(config, it), stamp_of(it, HEADERS_STAMP)));
+        let mirrors = http
+            .iter()
+            .map(|it| (mirrors(config, it), stamp_of(it, MIRRORS_STAMP)));
+        Ok(RouteSeen {
+            bind: rule.map(|rule| self.seen_bind(&rule)),
+            split: Some(several::read(splits, &self.split)),
+            headers: Some(several::read(headers.collect(), &self.headers)),
+            mirrors: Some(several::read(mirrors.collect(), &self.mirrors)),
+        })
+    }
+
+    async fn highest_stamp(&self) -> Result<Option<Stamp>, PortError> {
+        let (objects, rule) = futures::try_join!(self.read(), self.read_rule())?;
+        let keys = [SPLIT_STAMP, HEADERS_STAMP, MIRRORS_STAMP, BIND_STAMP];
+        let stamps = objects.iter().chain(&rule);
+        let stamps = stamps.flat_map(|object| keys.map(|key| stamp_of(object, key)));
+        Ok(stamps.flatten().max())
+    }
+
+    async fn probe(&self) -> Result<Vec<Missing>, PortError> {
+        let mut missing = Vec::new();
+        let mut lacks = |what: String, help: &str| {
+            let help = help.to_owned();
+            missing.push(Missing { what, help });
+        };
+        for (service, objects) in &self.services {
+            match objects.find(name(service)).await? {
+                None => lacks(
+                    format!("VirtualService {}", service.name),
+                    "create it, with a route that leads to both versions",
+                ),
+                Some(object) => {
+                    if let Err(error) = self.splits(service, &object) {
+                        lacks(
+                            error.text,
+                            "correct the VirtualService, or name another route",
+                        );
+                    }
+                }
+            }
+        }
+        if let Some((name, rules)) = &self.rule {
+            let found = rules.find(name).await?;
+            let subsets = found
+                .as_ref()
+                .and_then(|rule| rule["spec"]["subsets"].as_array());
+            for slot in [Slot::Stable, Slot::Canary] {
+                let wanted = subset(&self.config, slot).unwrap_or_default();
+                if !subsets
+                    .into_iter()
+                    .flatten()
+                    .any(|subset| subset["name"] == wanted)
+                {
+                    let what = format!("the subset {wanted} of the DestinationRule {name}");
+                    lacks(what, "add it; the hash in its labels is written here");
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn changed(&self) {
+        self.watch.changed().await;
+    }
+}

@@ -1,0 +1,259 @@
+//! The router on VirtualServices and DestinationRules, as objects of a real API server.
+
+use std::sync::Arc;
+
+use gradatim_conformance::router::{self, Bench};
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::TrafficRouter;
+use gradatim_core::registry::RouterFrame;
+use gradatim_core::route::{Bindings, Route, Slot, Split, Stamped};
+use gradatim_core::stamp::Stamp;
+use gradatim_istio::{IstioConfig, IstioRouter, ROLE};
+use gradatim_kubernetes::names::{MANAGED_BY, POD_TEMPLATE_HASH};
+use gradatim_kubernetes::objects::Objects;
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, Namespace};
+
+const SERVICES: [&str; 2] = ["web", "mobile"];
+
+/// Two VirtualServices on the subsets of one DestinationRule.
+struct OnSubsets(Arc<Cluster>);
+
+impl Bench for OnSubsets {
+    type World = Namespace;
+
+    async fn world(&self) -> Namespace {
+        let world = self.0.namespace().await;
+        for name in SERVICES {
+            make_service(&world, name, "v1").await;
+        }
+        let rules = rules(&world);
+        let mut rule = rules.kind().named("shop");
+        rule["spec"] = json!({
+            "host": "shop", "trafficPolicy": {"loadBalancer": {"simple": "RANDOM"}},
+            "subsets": [
+                {"name": "stable", "labels": {"app": "shop"}},
+                {"name": "canary", "labels": {"app": "shop"}},
+                {"name": "theirs", "labels": {"app": "other"}},
+            ],
+        });
+        rules.create(&rule).await.unwrap();
+        world
+    }
+
+    async fn router(&self, world: &Namespace) -> Arc<dyn TrafficRouter> {
+        Arc::new(router_on(world, "v1").await)
+    }
+
+    async fn meddle(&self, world: &Namespace, split: &Split) -> bool {
+        for name in SERVICES {
+            let mut spec = read(world, name).await["spec"].clone();
+            let main = spec["http"].as_array_mut().unwrap().last_mut().unwrap();
+            main["route"][0]["weight"] = split.part(Slot::Stable).into();
+            main["route"][1]["weight"] = split.part(Slot::Canary).into();
+            let patch = json!({"spec": {"http": spec["http"]}});
+            services(world, "v1").merge(name, &patch).await.unwrap();
+        }
+        true
+    }
+
+    /// Whatever is written moves the version of an object.
+    async fn writes(&self, world: &Namespace) -> Option<u64> {
+        let mut all = services(world, "v1").list("").await.unwrap();
+        all.extend(rules(world).list("").await.unwrap());
+        let versions = all
+            .iter()
+            .map(|object| &object["metadata"]["resourceVersion"]);
+        Some(
+            versions
+                .map(|version| version.as_str().unwrap().parse::<u64>().unwrap())
+                .sum(),
+        )
+    }
+
+    async fn others(&self, world: &Namespace) -> Option<String> {
+        let mut text = String::new();
+        for name in SERVICES {
+            let mut spec = read(world, name).await["spec"].clone();
+            let mut main = spec["http"].as_array().unwrap().last().unwrap().clone();
+            for one in main["route"].as_array_mut().unwrap() {
+                one["weight"] = Value::Null;
+            }
+            spec["http"] = main;
+            text += &spec.to_string();
+        }
+        let mut spec = rules(world).get("shop").await.unwrap()["spec"].clone();
+        for subset in spec["subsets"].as_array_mut().unwrap() {
+            subset["labels"]
+                .as_object_mut()
+                .unwrap()
+                .remove(POD_TEMPLATE_HASH);
+        }
+        Some(format!("{text}{spec}"))
+    }
+
+    /// Another rollout takes the first VirtualService.
+    async fn jam(&self, world: &Namespace) -> bool {
+        own(world, json!("basket")).await;
+        true
+    }
+
+    async fn free(&self, world: &Namespace) {
+        own(world, Value::Null).await;
+    }
+
+    async fn remove(&self, world: &Namespace) -> bool {
+        let first = read(world, SERVICES[0]).await;
+        services(world, "v1").delete(&first).await.unwrap();
+        true
+    }
+}
+
+fn services(world: &Namespace, version: &str) -> Objects {
+    let version = format!("networking.istio.io/{version}");
+    world.objects(&version, "VirtualService", "virtualservices")
+}
+
+fn rules(world: &Namespace) -> Objects {
+    world.objects(
+        "networking.istio.io/v1",
+        "DestinationRule",
+        "destinationrules",
+    )
+}
+
+async fn read(world: &Namespace, name: &str) -> Value {
+    services(world, "v1").get(name).await.unwrap()
+}
+
+async fn own(world: &Namespace, owner: Value) {
+    let patch = json!({"metadata": {"annotations": {MANAGED_BY: owner}}});
+    services(world, "v1")
+        .merge(SERVICES[0], &patch)
+        .await
+        .unwrap();
+}
+
+async fn make_service(world: &Namespace, name: &str, version: &str) {
+    let to = |subset: &str, weight: u32| json!({"destination": {"host": "shop", "subset": subset}, "weight": weight});
+    let services = services(world, version);
+    let mut service = services.kind().named(name);
+    service["spec"] = json!({
+        "hosts": [format!("{name}.example")],
+        "unheardOf": {"by": "anybody"},
+        "http": [{
+            "name": "main", "timeout": "3s", "fault": {"delay": {"fixedDelay": "1s"}},
+            "route": [to("stable", 100), to("canary", 0)],
+        }],
+    });
+    services.create(&service).await.unwrap();
+}
+
+async fn router_on(world: &Namespace, version: &str) -> IstioRouter {
+    let mut frame = RouterFrame::new("shop");
+    frame.managed_routes = ["checked-header", "checked-mirror"]
+        .map(str::to_owned)
+        .to_vec();
+    let names = SERVICES.map(|name| json!({"name": name, "routes": ["main"]}));
+    let part = json!({
+        "virtualServices": names,
+        "destinationRule": {
+            "name": "shop", "stableSubsetName": "stable", "canarySubsetName": "canary",
+        },
+    });
+    let config = IstioConfig::parse(&part, &frame, &world.name).unwrap();
+    IstioRouter::new(world.user(&[ROLE]).await, version, config)
+}
+
+fn route(sequence: u64, canary: u32) -> Route {
+    let stamp = Stamp {
+        epoch: 1,
+        sequence,
+        generation: 0,
+        attempt: 0,
+    };
+    let bind = Bindings::from([(Slot::Stable, "v1".into()), (Slot::Canary, "v2".into())]);
+    Route {
+        bind: Stamped::new(bind, stamp),
+        split: Stamped::new(Split::canary(canary, 100), stamp),
+        headers: Stamped::new(Vec::new(), stamp),
+        mirrors: Stamped::new(Vec::new(), stamp),
+    }
+}
+
+async fn weights(world: &Namespace, name: &str) -> [Value; 2] {
+    let route = read(world, name).await["spec"]["http"][0]["route"].clone();
+    [route[0]["weight"].clone(), route[1]["weight"].clone()]
+}
+
+#[tokio::test]
+async fn the_router_on_virtual_services_keeps_every_rule() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let report = router::all(&OnSubsets(cluster)).await;
+    report.assert_clean();
+    let skipped: Vec<_> = report
+        .skipped
+        .iter()
+        .map(|skipped| skipped.rule.number)
+        .collect();
+    // 9 needs a clock of the bench.
+    assert_eq!(skipped, [9], "{report}");
+}
+
+#[tokio::test]
+async fn objects_of_older_versions_are_read_and_written() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnSubsets(cluster);
+    let world = bench.world().await;
+    for (sequence, version) in [(1, "v1alpha3"), (2, "v1beta1"), (3, "v1")] {
+        let all = services(&world, "v1").list("").await.unwrap();
+        for service in all {
+            services(&world, "v1").delete(&service).await.unwrap();
+        }
+        for name in SERVICES {
+            make_service(&world, name, version).await;
+        }
+        let router = router_on(&world, version).await;
+        router.apply(&route(sequence, 30)).await.unwrap();
+        let seen = router_on(&world, "v1").await.observe().await.unwrap();
+        assert_eq!(
+            seen.split.unwrap().value(),
+            Some(&Split::canary(30, 100)),
+            "{version}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_its_rule_nothing_is_raised_and_everything_lowered() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnSubsets(cluster);
+    let world = bench.world().await;
+    let router = bench.router(&world).await;
+    router.apply(&route(1, 30)).await.unwrap();
+    let rule = rules(&world).get("shop").await.unwrap();
+    rules(&world).delete(&rule).await.unwrap();
+    let refused = router.apply(&route(2, 60)).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::NotFound, "{refused}");
+    for name in SERVICES {
+        assert_eq!(weights(&world, name).await, [70, 30]);
+    }
+    let refused = router.apply(&route(3, 0)).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::NotFound, "{refused}");
+    for name in SERVICES {
+        assert_eq!(weights(&world, name).await, [100, 0]);
+    }
+    let missing = router.probe().await.unwrap();
+    let named = "the subset stable of the DestinationRule shop";
+    assert!(
+        missing.iter().any(|missing| missing.what == named),
+        "{missing:?}"
+    );
+}
