@@ -170,3 +170,141 @@ fn what_four_streams_keep_fits_in_four_kilobytes() {
     assert!(text.len() <= 4096, "{} bytes: {text}", text.len());
     assert!(text.len() > 2000, "not all of it was used: {text}");
 }
+
+/// The logarithm of the evidence where the share is always the same and the prior on the canary's
+/// share of the events is Beta(a, b), cut off below what is tolerated.
+fn closed_form(s: f64, e: f64, r: f64, tolerated: f64, (a, b): (f64, f64)) -> f64 {
+    let least = r * tolerated / (1.0 - r + r * tolerated);
+    let log_beta = |a: f64, b: f64| libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b);
+    let above = |a: f64, b: f64| libm::log(1.0 - beta_below(least, a, b));
+    let after = log_beta(a + s, b + e - s) + above(a + s, b + e - s);
+    let before = log_beta(a, b) + above(a, b);
+    after - before - s * libm::log(least) - (e - s) * libm::log(1.0 - least)
+}
+
+/// The regularised incomplete beta function, by its continued fraction.
+fn beta_below(x: f64, a: f64, b: f64) -> f64 {
+    if x > (a + 1.0) / (a + b + 2.0) {
+        return 1.0 - beta_below(1.0 - x, b, a);
+    }
+    let log_beta = libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b);
+    let front = libm::exp(a * libm::log(x) + b * libm::log(1.0 - x) - log_beta) / a;
+    let (mut c, mut d) = (1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0)));
+    let mut fraction = d;
+    for step in 1..500 {
+        let m = f64::from(step);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        for term in [even, odd] {
+            d = 1.0 / (1.0 + term * d);
+            c = 1.0 + term / c;
+            fraction *= c * d;
+        }
+    }
+    front * fraction
+}
+
+#[test]
+fn the_closed_form_of_a_constant_share() {
+    close(closed_form(4.0, 5.0, 0.1, 1.0, (1.0, 1.0)), 6.019809, 1e-6);
+    close(
+        closed_form(12.0, 60.0, 0.1, 1.0, (0.5, 4.5)),
+        1.842393,
+        1e-6,
+    );
+    close(
+        closed_form(40.0, 100.0, 0.25, 1.25, (1.0, 1.0)),
+        0.781326,
+        1e-6,
+    );
+}
+
+#[test]
+fn gains_averaged_over_all_ratios_are_the_closed_form() {
+    const SLICES: u32 = 20_000;
+    for (x1, x0, n1, n0, tolerated) in [
+        (4, 1, 100, 900, 1.0),
+        (40, 60, 1000, 3000, 1.25),
+        (0, 7, 500, 500, 1.0),
+        (3, 0, 20, 380, 2.0),
+    ] {
+        let scrape = scrape(n1, x1, n0, x0);
+        let share = scrape.share().unwrap();
+        let least = share * tolerated / (1.0 - share + share * tolerated);
+        let slice = |at: u32| {
+            let part = (f64::from(at) + 0.5) / f64::from(SLICES);
+            let of_events = least + (1.0 - least) * part;
+            let ratio = of_events * (1.0 - share) / (share * (1.0 - of_events));
+            libm::exp(evidence::log_gain(&scrape, share, ratio, tolerated, 1.0))
+        };
+        let mean = (0..SLICES).map(slice).sum::<f64>() / f64::from(SLICES);
+        let (s, e) = (x1 as f64, (x1 + x0) as f64);
+        let exact = closed_form(s, e, share, tolerated, (1.0, 1.0));
+        close(libm::log(mean), exact, 1e-5);
+    }
+}
+
+/// Numbers that look like chance, the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn hits(&mut self, requests: u64, risk: f64) -> u64 {
+        (0..requests).filter(|_| self.unit() < risk).count() as u64
+    }
+}
+
+/// A release of a version that is no worse, or `worse` times as bad: weights change, risks and
+/// traffic drift, scrapes are lost. Whether the evidence ever reaches `limit`.
+fn is_taken_back(chance: &mut Chance, worse: f64, limit: f64) -> bool {
+    const SCRAPES: u32 = 40;
+    let mut evidence = Evidence::default();
+    let (base, drift) = (0.002 + 0.1 * chance.unit(), 4.0 * chance.unit() - 1.0);
+    let traffic = 20.0 + 200.0 * chance.unit();
+    let mut unseen = Scrape::default();
+    for at in 0..SCRAPES {
+        let part = f64::from(at) / f64::from(SCRAPES);
+        let weight = [0.05, 0.2, 0.5, 0.3][(4.0 * part) as usize];
+        let now = traffic * (1.0 + chance.unit());
+        let risk = (base * (1.0 + drift * part)).clamp(0.0, 0.4);
+        let (n1, n0) = ((now * weight) as u64, (now * (1.0 - weight)) as u64);
+        let events = (chance.hits(n1, risk * worse), chance.hits(n0, risk));
+        unseen += scrape(n1, events.0, n0, events.1);
+        // What is lost is counted by the next scrape, as long as the weight stays.
+        if chance.unit() < 0.2 && at % 10 != 9 {
+            continue;
+        }
+        evidence.count(
+            &std::mem::take(&mut unseen),
+            1.0,
+            1.0,
+            0.5 / f64::from(SCRAPES),
+        );
+        if evidence.value() >= limit {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn the_promise_holds_in_worlds_that_drift_while_weights_change() {
+    const RELEASES: u32 = 1500;
+    for (limit, worse) in [(5.0, 1.0), (20.0, 1.0), (5.0, 0.8)] {
+        let mut chance = Chance(7);
+        let back = (0..RELEASES).filter(|_| is_taken_back(&mut chance, worse, limit));
+        let (back, promised) = (back.count() as f64, f64::from(RELEASES) / limit);
+        assert!(back <= promised, "{limit} {worse}: {back} of {RELEASES}");
+        assert!(back > 0.0 || worse < 1.0, "nothing was ever tried");
+    }
+    let mut chance = Chance(7);
+    let found = (0..300).filter(|_| is_taken_back(&mut chance, 3.0, 100.0));
+    assert!(found.count() > 200, "a version that is three times as bad");
+}
