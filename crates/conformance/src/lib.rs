@@ -74,6 +74,7 @@ pub mod workload;
 mod report;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 pub use self::report::{Check, Failure, Report, Rule, Skipped, Unkept};
 

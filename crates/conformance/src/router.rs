@@ -15,6 +15,7 @@ use gradatim_core::route::{Slot, Split};
 
 use self::scene::Scene;
 use crate::report::{Check, Report, done, ensure, refused_for_good, same, skipped};
+use crate::watch::{listen, told};
 
 const PORT: &str = "TrafficRouter";
 
@@ -123,6 +124,7 @@ pub async fn all<B: Bench>(bench: &B) -> Report {
     );
     note(9, since_stands_while_nothing_changes(bench).await);
     note(10, a_missing_object_is_an_error_and_is_named(bench).await);
+    note(11, a_watched_router_tells_of_each_change(bench).await);
     report
 }
 
@@ -378,4 +380,17 @@ pub async fn a_missing_object_is_an_error_and_is_named<B: Bench>(bench: &B) -> C
     ensure(!missing.is_empty(), || {
         "an object is gone, but `probe` misses nothing".to_owned()
     })
+}
+
+/// Rule 11: a router that says that it is watched tells of every change, whoever makes it.
+pub async fn a_watched_router_tells_of_each_change<B: Bench>(bench: &B) -> Check {
+    let mut scene = Scene::set(bench).await?;
+    if !scene.router.is_watched() {
+        return skipped("the router says that it is not watched");
+    }
+    let watcher = Arc::clone(&scene.other);
+    let mut changed = listen(|| watcher.changed());
+    let route = scene.route(scene.low());
+    scene.apply(&route).await?;
+    told(&mut changed, "another process's `apply`")
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Lets others go first, once.
@@ -15,6 +16,24 @@ pub(crate) async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// Rung by what changes, and heard by whoever listens next.
+#[derive(Default)]
+pub(crate) struct Bell(AtomicBool);
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn rung(&self) {
+        poll_fn(|_| match self.0.swap(false, Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
 }
 
 /// Runs a future that never waits for anybody outside.

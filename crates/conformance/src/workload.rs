@@ -13,6 +13,7 @@ use gradatim_core::time::Timestamp;
 
 use self::scene::Scene;
 use crate::report::{Check, Report, done, ensure, refused, refused_for_good, same, skipped};
+use crate::watch::{listen, told};
 
 const PORT: &str = "Workload";
 
@@ -78,6 +79,7 @@ pub async fn all<B: Bench>(bench: &B) -> Report {
     note(6, trouble_is_told_in_the_servers_words(bench).await);
     note(7, a_restart_replaces_what_is_older(bench).await);
     note(8, an_undo_changes_what_is_wanted(bench).await);
+    note(9, a_watched_workload_tells_of_each_change(bench).await);
     report
 }
 
@@ -291,4 +293,19 @@ pub async fn an_undo_changes_what_is_wanted<B: Bench>(bench: &B) -> Check {
         same(seen.wanted, old.clone(), "the wanted revision after `undo`")?;
     }
     Ok(())
+}
+
+/// Rule 9: a workload that says that it is watched tells of every change, whoever makes it.
+pub async fn a_watched_workload_tells_of_each_change<B: Bench>(bench: &B) -> Check {
+    let mut scene = Scene::set(bench).await;
+    if !scene.workload.is_watched() {
+        return skipped("the workload says that it is not watched");
+    }
+    scene.scales().await?;
+    let [_, new] = bench.revisions();
+    let watcher = Arc::clone(&scene.other);
+    let mut changed = listen(|| watcher.changed());
+    scene.scale(&new, 3).await?;
+    bench.settle(&scene.world).await;
+    told(&mut changed, "another process's `scale`")
 }

@@ -4,19 +4,21 @@
 //! ```text
 //! cargo bench -p gradatim-driver --bench fleet            # 10,000 rollouts, one minute
 //! cargo bench -p gradatim-driver --bench fleet -- 500 10  # 500 rollouts, ten seconds
+//! cargo bench -p gradatim-driver --bench fleet -- 500 10 unwatched
 //! ```
 //!
 //! Each stands in a pause in the middle of a ten-step canary with a router and four metrics. The
-//! ports are in memory and say nothing by themselves, so that the driver looks at each rollout
-//! every ten seconds.
+//! ports are in memory, and say of every change, as a watch on Kubernetes objects does; with
+//! `unwatched` they say nothing, so that the driver looks at each rollout every ten seconds.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gradatim_core::capability::Capabilities;
 use gradatim_core::compile;
-use gradatim_core::id::RevisionId;
+use gradatim_core::id::{RevisionId, RolloutId};
 use gradatim_core::measurement::{Ask, Outcome, Reading, Sample, Series};
 use gradatim_core::number::Number;
 use gradatim_core::plan::Plan;
@@ -33,8 +35,9 @@ use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
 use gradatim_driver::clock::{Clock, SystemClock};
 use gradatim_driver::metrics::Metrics;
 use gradatim_driver::store::MemoryStore;
-use gradatim_driver::{Driver, Ports, Release};
+use gradatim_driver::{Driver, Ports, Release, Turn, Witness};
 use serde_json::json;
+use tokio::sync::Notify;
 
 fn main() {
     let numbers = std::env::args().filter_map(|argument| argument.parse().ok());
@@ -46,20 +49,24 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
+    let watched = !std::env::args().any(|argument| argument == "unwatched");
     match runtime {
-        Ok(runtime) => runtime.block_on(measure(rollouts, seconds)),
+        Ok(runtime) => runtime.block_on(measure(rollouts, seconds, watched)),
         Err(error) => eprintln!("no runtime: {error}"),
     }
 }
 
-async fn measure(rollouts: usize, seconds: u64) {
-    let (before, metrics) = (memory(), Arc::new(Metrics::new()));
-    let driver = Driver::builder().witness(Arc::clone(&metrics) as _).build();
+async fn measure(rollouts: usize, seconds: u64, watched: bool) {
+    let (before, counted) = (memory(), Arc::new(Counted::default()));
+    let driver = Driver::builder()
+        .witness(Arc::new(Metrics::new()))
+        .witness(Arc::clone(&counted) as _)
+        .build();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let began = processor();
     let mut releases: Vec<Release> = Vec::with_capacity(rollouts);
     for index in 0..rollouts {
-        let ports = ports(Arc::clone(&clock));
+        let ports = ports(Arc::clone(&clock), watched);
         match driver
             .start(format!("shop-{index}"), plan(index), ports)
             .await
@@ -67,27 +74,23 @@ async fn measure(rollouts: usize, seconds: u64) {
             Ok(release) => releases.push(release),
             Err(error) => return eprintln!("rollout {index}: {error}"),
         }
+        // Ports that reach over a network let the loop run meanwhile.
+        tokio::task::yield_now().await;
     }
     while !releases.iter().all(stands) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     println!("{rollouts} rollouts stand in their fifth step");
     println!("processor time until then: {:.1} s", processor() - began);
-    let (used, rounds) = (processor(), rounds(&metrics));
-    let rss = memory();
+    let (used, rounds) = (processor(), counted.rounds());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let (used, rounds) = (processor() - used, self::rounds(&metrics) - rounds);
+    let (used, rounds) = (processor() - used, counted.rounds() - rounds);
     println!(
-        "memory: {:.0} MB, {:.0} MB before the first",
-        memory().max(rss),
-        before
+        "memory: {:.0} MB, {before:.0} MB before the first",
+        memory()
     );
     let share = used / seconds as f64 * 100.0;
     println!("{seconds} quiet seconds: {used:.2} s of a core, {share:.2} %, {rounds} rounds");
-    println!(
-        "of these {:.1} µs a round",
-        used * 1e6 / f64::max(rounds, 1.0)
-    );
     driver.shut_down().await;
 }
 
@@ -97,14 +100,20 @@ fn stands(release: &Release) -> bool {
     summary.step == 5 && summary.weight_seen == Some(25)
 }
 
-fn rounds(metrics: &Metrics) -> f64 {
-    let page = metrics.render();
-    let counts = page
-        .lines()
-        .filter(|line| line.starts_with("rollout_reconcile_count"));
-    counts
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
+/// Counts rounds.
+#[derive(Default)]
+struct Counted(AtomicU64);
+
+impl Counted {
+    fn rounds(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Witness for Counted {
+    fn turned(&self, _: &RolloutId, _: &Turn) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Megabytes of resident memory.
@@ -153,22 +162,29 @@ fn plan(index: usize) -> Plan {
     }
 }
 
-fn ports(clock: Arc<dyn Clock>) -> Ports {
+fn ports(clock: Arc<dyn Clock>, watched: bool) -> Ports {
     let router = Proxy {
         clock: Arc::clone(&clock),
         route: Mutex::default(),
+        watched,
+        bell: Notify::new(),
     };
-    Ports::new(Arc::new(Servers), Arc::new(MemoryStore::new()))
+    Ports::new(Arc::new(Servers { watched }), Arc::new(MemoryStore::new()))
         .router(Arc::new(router))
         .provider("prometheus", Arc::new(Good))
         .clock(clock)
 }
 
 /// Ten servers of each version, which nobody scales.
-struct Servers;
+struct Servers {
+    watched: bool,
+}
 
 #[async_trait]
 impl Workload for Servers {
+    fn is_watched(&self) -> bool {
+        self.watched
+    }
     async fn observe(&self) -> Result<WorkloadSeen, PortError> {
         let version = |id, number| RevisionSeen::new(id, number, Timestamp::ZERO).serving(10);
         let mut seen = WorkloadSeen::new("v2", 10, vec![version("v1", 1), version("v2", 2)]);
@@ -191,6 +207,8 @@ impl Workload for Servers {
 struct Proxy {
     clock: Arc<dyn Clock>,
     route: Mutex<Option<(Route, Timestamp)>>,
+    watched: bool,
+    bell: Notify,
 }
 
 #[async_trait]
@@ -202,7 +220,16 @@ impl TrafficRouter for Proxy {
     async fn apply(&self, route: &Route) -> Result<(), PortError> {
         let mut known = self.route.lock().unwrap_or_else(PoisonError::into_inner);
         *known = Some((route.clone(), self.clock.now()));
+        self.bell.notify_one();
         Ok(())
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched
+    }
+
+    async fn changed(&self) {
+        self.bell.notified().await;
     }
 
     async fn observe(&self) -> Result<RouteSeen, PortError> {

@@ -10,7 +10,7 @@ use crate::ports::Ports;
 
 /// The `changed` of every port, kept across rounds so that none is missed.
 pub(crate) struct Changes {
-    ports: Ports,
+    ports: Arc<Ports>,
     waiting: FuturesUnordered<BoxFuture<'static, Source>>,
 }
 
@@ -22,14 +22,15 @@ enum Source {
 }
 
 impl Changes {
-    pub(crate) fn new(ports: &Ports) -> Self {
+    pub(crate) fn new(ports: Arc<Ports>) -> Self {
+        let routers = ports.routers.len();
         let changes = Self {
-            ports: ports.clone(),
+            ports,
             waiting: FuturesUnordered::new(),
         };
         changes.listen(Source::Workload);
         changes.listen(Source::Store);
-        (0..ports.routers.len()).for_each(|place| changes.listen(Source::Router(place)));
+        (0..routers).for_each(|place| changes.listen(Source::Router(place)));
         changes
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use futures::StreamExt;
+use futures::channel::mpsc;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use gradatim_core::id::RolloutId;
 use gradatim_core::plan::Plan;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::changes::Changes;
@@ -73,7 +74,7 @@ impl DriverBuilder {
     /// # Panics
     /// Outside of a tokio runtime with its time enabled.
     pub fn build(self) -> Driver {
-        let (rollouts, added) = mpsc::unbounded_channel();
+        let (rollouts, added) = mpsc::unbounded();
         Driver {
             holder: self.holder.unwrap_or_else(default_holder),
             take_over: self.take_over,
@@ -89,7 +90,7 @@ impl DriverBuilder {
 ///
 /// A round is due when the last decision said so, when a port says that something changed, when
 /// a measurement has ended, and when an order is given; at the latest after 10 s in flight and
-/// 5 min at rest. Dropping the driver ends all of it at once, which is as safe as a crash;
+/// 5 min at rest, or where every port [is watched](gradatim_core::port::Workload::is_watched). Dropping the driver ends all of it at once, which is as safe as a crash;
 /// [`shut_down`](Self::shut_down) ends it in good order.
 pub struct Driver {
     holder: String,
@@ -128,17 +129,17 @@ impl Driver {
         if !lacking.is_empty() {
             return Err(StartError::Lacking(lacking));
         }
-        let changes = Changes::new(&ports);
         let round = Round::new(id, plan, ports)
             .holder(&*self.holder)
             .take_over(self.take_over);
-        self.follow(round, changes).await
+        self.follow(round).await
     }
 
-    async fn follow(&self, mut round: Round, mut changes: Changes) -> Result<Release, StartError> {
+    async fn follow(&self, mut round: Round) -> Result<Release, StartError> {
+        let mut changes = Changes::new(round.shared_ports());
         changes.catch_up();
         let turn = round.turn().await?;
-        let (commands, inbox) = mpsc::unbounded_channel();
+        let (commands, inbox) = mpsc::unbounded();
         let (status, watched) = watch::channel(Status::of(round.id(), &turn));
         let abort_on_exit = Arc::new(AtomicBool::new(false));
         let release = Release {
@@ -155,9 +156,9 @@ impl Driver {
             status,
             abort_on_exit,
         };
-        let rollout = Box::pin(follow.run(round, turn));
+        let rollout = Box::pin(Box::new(follow).run(Box::new(round), turn));
         self.rollouts
-            .send(rollout)
+            .unbounded_send(rollout)
             .map_err(|_| StartError::ShutDown)?;
         Ok(release)
     }
@@ -165,7 +166,7 @@ impl Driver {
     /// Stops every rollout as [`Release::stop`] does, and then the loop.
     pub async fn shut_down(mut self) {
         self.closing.send_replace(true);
-        self.rollouts = mpsc::unbounded_channel().0;
+        self.rollouts = mpsc::unbounded().0;
         // An error means that the loop is gone already.
         let _ = (&mut self.task).await;
     }
@@ -197,7 +198,7 @@ async fn drive(mut added: mpsc::UnboundedReceiver<BoxFuture<'static, ()>>) {
     let mut open = true;
     while open || !rollouts.is_empty() {
         tokio::select! {
-            rollout = added.recv(), if open => match rollout {
+            rollout = added.next(), if open => match rollout {
                 Some(rollout) => rollouts.push(rollout),
                 None => open = false,
             },

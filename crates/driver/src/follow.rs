@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::channel::oneshot;
+use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
 use gradatim_core::order::{Expects, OrderKind};
 use gradatim_core::time::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tracing::{error, warn};
 
 use crate::changes::Changes;
@@ -71,7 +71,8 @@ impl Course {
 }
 
 impl Follow {
-    pub(crate) async fn run(mut self, mut round: Round, turn: Turn) {
+    // In boxes: an async function has room for what it is given and once more for what it moves.
+    pub(crate) async fn run(mut self: Box<Self>, mut round: Box<Round>, turn: Turn) {
         let id = round.id().clone();
         let driven = AssertUnwindSafe(self.drive(&mut round, turn)).catch_unwind();
         let ended = driven.await.unwrap_or_else(|_| {
@@ -89,22 +90,24 @@ impl Follow {
     }
 
     async fn drive(&mut self, round: &mut Round, turn: Turn) -> Ended {
-        let (ports, holder) = (round.ports().clone(), self.holder.clone());
+        let (ports, holder) = (round.shared_ports(), self.holder.clone());
         self.tell(round, &turn);
-        let alive = pin!(stay_alive(&ports, &holder));
-        match select(pin!(self.rounds(round, turn)), alive).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right((never, _)) => match never {},
-        }
-    }
-
-    async fn rounds(&mut self, round: &mut Round, turn: Turn) -> Ended {
-        let mut course = Course {
+        let course = Course {
             come_back: turn.come_back,
             last: turn.now,
             asked: Vec::new(),
             stopping: None,
         };
+        // What was seen and decided in it is not kept for as long as the rollout lasts.
+        drop(turn);
+        let alive = pin!(stay_alive(&ports, &holder));
+        match select(pin!(self.rounds(round, course)), alive).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    async fn rounds(&mut self, round: &mut Round, mut course: Course) -> Ended {
         loop {
             match self.next(round, &course).await {
                 Next::Turn => {}
@@ -141,7 +144,7 @@ impl Follow {
             .map_or(course.come_back, |at| at.min(course.come_back));
         tokio::select! {
             biased;
-            Some(command) = self.inbox.recv() => Next::Command(command),
+            Some(command) = self.inbox.next() => Next::Command(command),
             Ok(()) = self.closing.changed(), if !stopping => Next::Stop,
             () = round.ready() => Next::Turn,
             () = self.changes.next() => Next::Turn,
@@ -179,7 +182,8 @@ impl Follow {
         let clock = Arc::clone(&round.ports().clock);
         clock.sleep_until(course.last + PACE).await;
         self.changes.catch_up();
-        let turn = round.turn().await;
+        // In a box of its own: most of the time nothing is turned, and thousands wait.
+        let turn = Box::pin(round.turn()).await;
         course.last = clock.now();
         let turn = turn?;
         course.come_back = turn.come_back;

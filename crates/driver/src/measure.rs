@@ -76,6 +76,7 @@ impl Measurements {
     ) {
         self.wanted = wanted.iter().map(|ask| ask.id.clone()).collect();
         self.results.retain(|id, _| self.wanted.contains(id));
+        free_if_empty(&mut self.results);
         self.drop_pure_reads(ports);
         self.end_work(state, ports, plan);
         for ask in wanted {
@@ -164,6 +165,7 @@ impl Measurements {
         };
         let id = measurement.id.clone();
         let asked = self.asked.remove(&id);
+        free_if_empty(&mut self.asked);
         match (&measurement.outcome, asked) {
             (Outcome::Running { handle, .. }, Some(Asked { provider, .. })) => {
                 let handle = cut(handle);
@@ -190,6 +192,13 @@ impl Measurements {
             terminate(clock.as_ref(), limit, provider.as_ref(), &id, &work.handle).await;
             None
         }));
+    }
+}
+
+/// An empty map keeps room for its next entries: in thousands of rollouts that is most of them.
+fn free_if_empty<V>(map: &mut BTreeMap<MeasurementId, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
     }
 }
 

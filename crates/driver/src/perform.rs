@@ -118,6 +118,7 @@ impl Hands {
         let wanted = |known: &Action| actions.iter().any(|action| same(action, known));
         self.done
             .retain(|done| wanted(&done.action) || is_unread(&done.action, seen));
+        self.done.shrink_to_fit();
         self.failed.retain(|failed| wanted(&failed.action));
     }
 

@@ -113,6 +113,12 @@ impl Ports {
         self
     }
 
+    /// Whether every change that a look at the world would show is told by a port.
+    pub(crate) fn are_watched(&self) -> bool {
+        let routers = self.routers.iter().all(|router| router.is_watched());
+        routers && self.workload.is_watched() && self.store.is_watched()
+    }
+
     /// What a plan needs and these ports do not have, a sentence each; empty when it can run.
     pub fn lacking(&self, plan: &Plan) -> Vec<String> {
         let mut lacking = Vec::new();

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::channel::oneshot;
+use futures::channel::{mpsc, oneshot};
 use gradatim_core::decision::{Decision, Phase};
 use gradatim_core::id::{RevisionId, RolloutId};
 use gradatim_core::order::{Expects, OrderKind};
 use gradatim_core::plan::Plan;
 use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::evidence::Evidence;
 use crate::orders::OrderError;
@@ -200,6 +200,6 @@ impl Release {
 
     fn send(&self, command: Command) {
         // A loop that is gone drops the answer's sender, and that is how the caller learns it.
-        let _ = self.commands.send(command);
+        let _ = self.commands.unbounded_send(command);
     }
 }

@@ -25,9 +25,9 @@ use crate::perform::{Hands, Stage};
 use crate::ports::Ports;
 use crate::turn::{Persisted, Turn, TurnError, is_at_rest};
 
-/// How long nothing is observed in flight at most.
+/// How long nothing is observed in flight at most, where a port may miss a change.
 const SAFETY_IN_FLIGHT: Duration = Duration::from_secs(10);
-/// How long nothing is observed at rest at most.
+/// How long nothing is observed at most.
 const SAFETY_AT_REST: Duration = Duration::from_secs(300);
 
 /// A rollout that is turned one round at a time, by whatever loop you have.
@@ -93,6 +93,10 @@ impl Round {
     /// Its ports.
     pub fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    pub(crate) fn shared_ports(&self) -> Arc<Ports> {
+        Arc::clone(&self.ports)
     }
 
     /// Follows another plan from the next turn on; what is saved is kept.
@@ -185,7 +189,7 @@ impl Round {
         }
         self.wake = decision.wake;
         let due = self.due(&decision, now);
-        let look = now + safety(&decision);
+        let look = now + self.safety(&decision);
         let look = self.hands.look_at(now).map_or(look, |at| at.min(look));
         Ok(Turn {
             due,
@@ -253,6 +257,15 @@ impl Round {
         self.keeper.take_out(&mailbox).await;
     }
 
+    /// How long nothing is observed at most.
+    fn safety(&self, decision: &Decision) -> Duration {
+        if is_at_rest(decision) || self.ports.are_watched() {
+            SAFETY_AT_REST
+        } else {
+            SAFETY_IN_FLIGHT
+        }
+    }
+
     fn due(&self, decision: &Decision, now: Timestamp) -> Option<Timestamp> {
         let due = [
             decision.wake,
@@ -261,15 +274,6 @@ impl Round {
             self.keeper.retry_at(now),
         ];
         due.into_iter().flatten().min()
-    }
-}
-
-/// How long nothing is observed at most.
-fn safety(decision: &Decision) -> Duration {
-    if is_at_rest(decision) {
-        SAFETY_AT_REST
-    } else {
-        SAFETY_IN_FLIGHT
     }
 }
 

@@ -13,7 +13,7 @@ use gradatim_core::stamp::Stamp;
 use gradatim_core::time::Timestamp;
 
 use super::{Bench, all};
-use crate::testing::{block_on, pause};
+use crate::testing::{Bell, block_on, pause};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -38,6 +38,7 @@ enum Fault {
     EmptyForMissing,
     ProbesNothing,
     ProbeWrites,
+    TellsNobody,
 }
 
 #[derive(Clone)]
@@ -53,10 +54,12 @@ struct World {
     writes: u64,
     now: Timestamp,
     stranger: u64,
+    bells: Vec<Arc<Bell>>,
 }
 
 #[derive(Clone)]
 struct Fake {
+    bell: Arc<Bell>,
     world: Arc<Mutex<World>>,
     fault: Option<Fault>,
     carries: BTreeSet<Part>,
@@ -182,6 +185,14 @@ impl TrafficRouter for Fake {
         }
     }
 
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    async fn changed(&self) {
+        self.bell.rung().await;
+    }
+
     async fn apply(&self, route: &Route) -> Result<(), PortError> {
         let split = &route.split.value;
         let expressed = split.total() == 100;
@@ -227,6 +238,9 @@ impl TrafficRouter for Fake {
             .filter(|object| !object.jammed)
         {
             world.writes += u64::from(self.write(object, route, world.now));
+        }
+        if !self.has(Fault::TellsNobody) {
+            world.bells.iter().for_each(|bell| bell.ring());
         }
         *self.memory.lock().unwrap() = Some(route.clone());
         if jammed {
@@ -307,7 +321,10 @@ impl Bench for FakeBench {
     }
 
     async fn router(&self, world: &Self::World) -> Arc<dyn TrafficRouter> {
+        let bell = Arc::new(Bell::default());
+        world.lock().unwrap().bells.push(Arc::clone(&bell));
         Arc::new(Fake {
+            bell,
             world: Arc::clone(world),
             fault: self.fault,
             carries: self.carries.clone(),
@@ -356,12 +373,12 @@ fn a_router_that_keeps_the_rules_is_clean_and_nothing_is_skipped() {
     let report = block_on(all(&FakeBench::new(None)));
     report.assert_clean();
     assert_eq!(report.skipped, []);
-    assert_eq!(report.kept.len(), 10);
+    assert_eq!(report.kept.len(), 11);
 }
 
 #[test]
 fn each_way_of_breaking_a_rule_is_caught_under_its_number() {
-    let faults: [(Fault, &[u8]); 21] = [
+    let faults: [(Fault, &[u8]); 22] = [
         (Fault::TouchesWhatIsNotItsOwn, &[1]),
         (Fault::ForgetsHeaders, &[1]),
         (Fault::WritesAgain, &[2]),
@@ -383,6 +400,7 @@ fn each_way_of_breaking_a_rule_is_caught_under_its_number() {
         (Fault::EmptyForMissing, &[10]),
         (Fault::ProbesNothing, &[10]),
         (Fault::ProbeWrites, &[10]),
+        (Fault::TellsNobody, &[11]),
     ];
     for (fault, rules) in faults {
         let mut bench = FakeBench::new(Some(fault));

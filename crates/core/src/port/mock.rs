@@ -1,8 +1,8 @@
 //! Mocks of the ports, made by mockall.
 //!
 //! A method that a test expects nothing of panics when it is called, but for those that a port
-//! gives a default which says nothing: `changed` is pending for ever, and a workload says that it
-//! is not fenced.
+//! gives a default which says nothing: `changed` is pending for ever, none is watched, and a
+//! workload says that it is not fenced.
 
 // What mockall writes has no documentation.
 #![allow(missing_docs)]

@@ -24,10 +24,18 @@ use crate::stamp::Stamp;
 ///    change.
 /// 10. A missing object is an error of `observe`, not an empty part, and `probe`, which writes
 ///     nothing, names it.
+/// 11. Where it says that it is watched, `changed` resolves after every change of what `observe`
+///     reads, whoever makes it.
 #[async_trait]
 pub trait TrafficRouter: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether [`changed`](Self::changed) misses no change; see
+    /// [`Workload::is_watched`](super::Workload::is_watched).
+    fn is_watched(&self) -> bool {
+        false
+    }
 
     /// Makes the route so.
     ///

@@ -109,6 +109,12 @@ pub trait Store: Send + Sync {
     /// When they could not be taken out.
     async fn acknowledge(&self, done: &[Acknowledgement]) -> Result<(), PortError>;
 
+    /// Whether [`changed`](Self::changed) misses no order; see
+    /// [`Workload::is_watched`](super::Workload::is_watched).
+    fn is_watched(&self) -> bool {
+        false
+    }
+
     /// Resolves when an order may have been left; pending for ever by default.
     async fn changed(&self) {
         never().await;

@@ -20,11 +20,19 @@ use crate::workload::WorkloadSeen;
 ///    down at once; called again until none is left, it comes to an end.
 /// 8. `undo` makes the revision the wanted one; a workload that cannot says so with an error of
 ///    kind `Invalid`.
+/// 9. Where it says that it is watched, `changed` resolves after every change of what `observe`
+///    reads, whoever makes it.
 #[async_trait]
 pub trait Workload: Send + Sync {
     /// Whether it refuses an older stamp by itself. Where it does not, a driver makes sure that
     /// it still owns the rollout before each write.
     fn is_fenced(&self) -> bool {
+        false
+    }
+
+    /// Whether [`changed`](Self::changed) misses no change. A rollout all of whose ports are
+    /// watched is not looked at for safety's sake every few seconds.
+    fn is_watched(&self) -> bool {
         false
     }
 

@@ -173,6 +173,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn is_watched(&self) -> bool {
+        true
+    }
+
     async fn changed(&self) {
         self.shared.mail.notified().await;
     }

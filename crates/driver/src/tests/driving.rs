@@ -32,6 +32,7 @@ struct Servers {
     bell: Notify,
     /// Whether it says "changed" without end.
     noisy: bool,
+    watched: bool,
 }
 
 impl Servers {
@@ -58,6 +59,9 @@ impl Workload for Servers {
     }
     async fn undo(&self, _: &RevisionId, _: Stamp) -> Result<(), PortError> {
         Ok(())
+    }
+    fn is_watched(&self) -> bool {
+        self.watched
     }
     async fn changed(&self) {
         if !self.noisy {
@@ -158,6 +162,22 @@ async fn an_order_left_in_the_store_is_heard_at_once() {
         .unwrap()
         .unwrap();
     assert_eq!(store.pending().await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_flight_is_looked_at_for_safety_unless_every_port_is_watched() {
+    for (watched, rounds) in [(false, 7), (true, 1)] {
+        let driver = Driver::new();
+        let servers = Arc::new(Servers {
+            watched,
+            ..Servers::default()
+        });
+        servers.want("stuck");
+        let policy = Simple::default();
+        let _release = start(&driver, ports(&servers, policy.clone())).await;
+        sleep(Duration::from_secs(65)).await;
+        assert_eq!(policy.rounds(), rounds, "watched: {watched}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
