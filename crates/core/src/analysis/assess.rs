@@ -6,8 +6,8 @@ use super::verdict::Verdict;
 use crate::go_duration;
 use crate::time::Timestamp;
 
-/// Counts one verdict on a measurement that speaks of the instant `at`.
-pub(super) fn count(state: &mut MetricState, verdict: &Verdict, at: Timestamp, now: Timestamp) {
+/// Counts one verdict on a measurement that speaks of the instant `at` and has arrived since.
+pub(super) fn count(state: &mut MetricState, verdict: &Verdict, at: Timestamp, arrived: Timestamp) {
     state.last.clone_from(&verdict.why);
     if verdict.phase == AnalysisPhase::Error {
         state.error = state.error.saturating_add(1);
@@ -15,7 +15,7 @@ pub(super) fn count(state: &mut MetricState, verdict: &Verdict, at: Timestamp, n
         state.consecutive_success = 0;
         return;
     }
-    state.measured_at = Some(now);
+    state.measured_at = Some(arrived);
     state.consecutive_error = 0;
     if verdict.phase == AnalysisPhase::Running {
         return;

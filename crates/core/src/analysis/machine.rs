@@ -248,8 +248,9 @@ impl<'a> Wanted<'a> {
             .instant(plan, state, measurement.id.tick, measurement.id.retry)
             .max(self.started_at)
             .min(self.now.max(measurement.at));
+        let arrived = measurement.at.min(self.now);
         state.tick = measurement.id.tick;
-        match &measurement.outcome {
+        let verdict = match &measurement.outcome {
             Outcome::Running {
                 handle,
                 ask_again_at,
@@ -258,23 +259,11 @@ impl<'a> Wanted<'a> {
                 state.ask_again_at = Some((*ask_again_at).max(measurement.at));
                 return;
             }
-            Outcome::Failed(fault) => {
-                let why = cut(&fault.text);
-                self.count(
-                    plan,
-                    state,
-                    &Verdict {
-                        phase: AnalysisPhase::Error,
-                        why,
-                    },
-                    at,
-                );
-            }
-            Outcome::Done { reading, .. } if self.is_gate() => {
-                self.count(plan, state, &judge_gate(plan, reading), at);
-            }
-            Outcome::Done { reading, .. } => self.count(plan, state, &judge(plan, reading), at),
-        }
+            Outcome::Failed(fault) => Verdict::new(AnalysisPhase::Error, &fault.text),
+            Outcome::Done { reading, .. } if self.is_gate() => judge_gate(plan, reading),
+            Outcome::Done { reading, .. } => judge(plan, reading),
+        };
+        self.count(plan, state, &verdict, (at, arrived));
         (state.handle, state.ask_again_at) = (None, None);
     }
 
@@ -293,8 +282,15 @@ impl<'a> Wanted<'a> {
         ours && id.tick >= state.tick && retry && self.due(plan, id.tick) <= self.now
     }
 
-    fn count(&self, plan: &MetricPlan, state: &mut MetricState, verdict: &Verdict, at: Timestamp) {
-        assess::count(state, verdict, at, self.now);
+    /// Counts a verdict on an instant, known since another one.
+    fn count(
+        &self,
+        plan: &MetricPlan,
+        state: &mut MetricState,
+        verdict: &Verdict,
+        (at, arrived): (Timestamp, Timestamp),
+    ) {
+        assess::count(state, verdict, at, arrived);
         if verdict.phase == AnalysisPhase::Error {
             state.retry = state.retry.saturating_add(1);
             state.retry_at = Some(self.now + RETRY);

@@ -81,7 +81,7 @@ pub struct MetricState {
     pub handle: Option<String>,
     /// When to ask for a running measurement again.
     pub ask_again_at: Option<Timestamp>,
-    /// When the last measurement that was no error was counted.
+    /// When the last measurement that was no error arrived.
     pub measured_at: Option<Timestamp>,
     /// A sentence on the last measurement.
     pub last: String,

@@ -16,7 +16,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn new(phase: AnalysisPhase, why: impl AsRef<str>) -> Self {
+    pub(super) fn new(phase: AnalysisPhase, why: impl AsRef<str>) -> Self {
         Self {
             phase,
             why: cut(why.as_ref()),

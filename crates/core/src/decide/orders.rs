@@ -127,7 +127,9 @@ impl Turn<'_> {
         }
         match self.step_kind() {
             None => Err("every step is done".to_owned()),
-            Some(StepKind::SetWeight(weight)) if *weight > self.height_weight() => {
+            Some(StepKind::SetWeight(weight))
+                if *weight > self.height_weight() || !self.plan.splits() =>
+            {
                 Err("this step ends when its weight is seen; promote --full skips it".to_owned())
             }
             Some(StepKind::Switch) => Err("this step ends when the switch is seen".to_owned()),

@@ -24,9 +24,19 @@ impl Turn<'_> {
         for revision in &workload.revisions {
             let target = self.target(&revision.id);
             let target = self.gated(&revision.id, target);
-            self.want_scale(&revision.id, target);
+            if !self.would_return(&revision.id, target) {
+                self.want_scale(&revision.id, target);
+            }
         }
         self.notice_reduction();
+    }
+
+    /// Whether a target would bring back pods that were wanted gone already: a read that is old
+    /// or missing shows them still needed, and nothing is written before a newer one tells.
+    fn would_return(&self, id: &RevisionId, target: u32) -> bool {
+        let on_trial = *id == self.state.latest && self.is_started();
+        let known = self.state.scales.get(id);
+        !self.is_stable(id) && !on_trial && known.is_some_and(|known| target > known.value)
     }
 
     fn target(&self, id: &RevisionId) -> u32 {
@@ -189,7 +199,8 @@ impl Turn<'_> {
         let (surge, _) = ratio::bounds(self.plan, replicas);
         match self.state.course {
             Course::Forward { started: true, .. } => {
-                ratio::nearest(replicas, self.step_weight(), self.plan.total, surge)
+                let weight = self.step_weight().min(self.height_weight());
+                ratio::nearest(replicas, weight, self.plan.total, surge)
             }
             _ => ratio::Pair {
                 canary: 0,

@@ -4,6 +4,9 @@ mod back;
 mod blue_green;
 mod canary;
 mod chaos;
+mod delays;
+mod gates;
+mod orders;
 mod ratio;
 mod settles;
 mod world;
@@ -34,10 +37,16 @@ pub(super) struct World {
     /// The most pods of a revision that may be available.
     pub(super) limits: BTreeMap<String, u32>,
     pub(super) answers: BTreeMap<String, f64>,
+    /// What is answered that is not a number; it wins over `answers`.
+    pub(super) outcomes: BTreeMap<String, Outcome>,
     pub(super) measurements: Vec<Measurement>,
     pub(super) orders: Vec<Order>,
     pub(super) log: Vec<String>,
     pub(super) router_down: bool,
+    /// Whether somebody has emptied the router: it can be read and shows nothing.
+    pub(super) emptied: bool,
+    /// How sure the router is of what it shows.
+    pub(super) confidence: Confidence,
     /// Seconds until a router shows what was written.
     pub(super) lag: u64,
     /// Seconds until a pod that was asked for is available.
@@ -80,10 +89,13 @@ impl World {
             routed_at: Timestamp::ZERO,
             limits: BTreeMap::new(),
             answers: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             measurements: Vec::new(),
             orders: Vec::new(),
             log: Vec::new(),
             router_down: false,
+            emptied: false,
+            confidence: Confidence::Proxy,
             lag: 0,
             slow_pods: 0,
             pending: Vec::new(),
@@ -116,8 +128,8 @@ impl World {
     pub(super) fn observe(&self) -> Observation {
         let seen = match &self.route {
             _ if self.plan.routers.is_empty() => Vec::new(),
-            None => vec![RouteSeen::default()],
-            Some(route) => vec![self.seen(route)],
+            Some(route) if !self.emptied => vec![self.seen(route)],
+            _ => vec![RouteSeen::default()],
         };
         let mut observation = Observation::new(1, self.workload.clone(), seen);
         if self.router_down {
@@ -149,25 +161,25 @@ impl World {
             bind: Some(Seen::agreed(
                 bound.collect(),
                 Some(route.bind.stamp),
-                Confidence::Proxy,
+                self.confidence,
                 since,
             )),
             split: Some(Seen::agreed(
                 route.split.value.clone(),
                 Some(route.split.stamp),
-                Confidence::Proxy,
+                self.confidence,
                 since,
             )),
             headers: Some(Seen::agreed(
                 route.headers.value.clone(),
                 Some(route.headers.stamp),
-                Confidence::Proxy,
+                self.confidence,
                 since,
             )),
             mirrors: Some(Seen::agreed(
                 route.mirrors.value.clone(),
                 Some(route.mirrors.stamp),
-                Confidence::Proxy,
+                self.confidence,
                 since,
             )),
         }
@@ -183,8 +195,9 @@ impl World {
         }
         self.measurements.clear();
         for ask in &decision.wanted {
-            if let Some(value) = self.answers.get(ask.id.metric.as_str()) {
-                let outcome = Outcome::number(*value);
+            let metric = ask.id.metric.as_str();
+            let number = || Some(Outcome::number(*self.answers.get(metric)?));
+            if let Some(outcome) = self.outcomes.get(metric).cloned().or_else(number) {
                 self.measurements.push(Measurement {
                     id: ask.id.clone(),
                     outcome,

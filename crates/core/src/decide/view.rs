@@ -167,7 +167,8 @@ impl<'a> Turn<'a> {
         route.map_or(0, |route| route.share(revision))
     }
 
-    /// The largest part that any router gives a slot; nothing where one cannot be read.
+    /// The largest part that any router gives a slot; nothing where one cannot be read, or has
+    /// lost what was applied to it.
     ///
     /// Where no router splits, the resting slot has everything.
     pub(super) fn part_seen(&self, slot: Slot) -> Option<u32> {
@@ -177,10 +178,19 @@ impl<'a> Turn<'a> {
         }
         let mut most = 0;
         for carrier in self.carriers(Part::Split) {
-            let splits = carrier?.1.split.iter().flat_map(|seen| &seen.values);
+            let split = carrier?.1.split.as_ref();
+            if split.is_none() && self.was_applied() {
+                return None;
+            }
+            let splits = split.into_iter().flat_map(|seen| &seen.values);
             most = splits.map(|split| split.part(slot)).fold(most, u32::max);
         }
         Some(most)
+    }
+
+    /// Whether anybody was seen with traffic before: a part that is absent then was lost.
+    fn was_applied(&self) -> bool {
+        self.state.shares.values().any(|known| known.share > 0)
     }
 
     /// Whether a revision is bound to a slot anywhere, by what is wanted or by what is seen.
@@ -209,8 +219,8 @@ impl<'a> Turn<'a> {
         }
         let mut serves = [false; SLOTS.len()];
         for carrier in self.carriers(Part::Bind) {
-            let values = carrier?.1.bind.iter().flat_map(|seen| &seen.values);
-            let bound = values.flatten();
+            let bind = self.bind_of(carrier?.1)?;
+            let bound = bind.flatten();
             for (slot, _) in bound.filter(|(_, bound)| bound.revision.as_ref() == Some(revision)) {
                 let known = SLOTS.iter().position(|known| known == slot);
                 if let Some(serves) = known.and_then(|place| serves.get_mut(place)) {
@@ -221,6 +231,16 @@ impl<'a> Turn<'a> {
         Some(serves)
     }
 
+    /// What a router's objects show of the bindings; nothing where it has lost them.
+    fn bind_of(
+        &self,
+        route: &'a RouteSeen,
+    ) -> Option<impl Iterator<Item = &'a BTreeMap<Slot, BoundSlot>> + use<'a>> {
+        let bind = route.bind.as_ref();
+        let known = bind.is_some() || !self.was_applied();
+        known.then(|| bind.into_iter().flat_map(|seen| &seen.values))
+    }
+
     /// Whether any router may send a slot's traffic to a revision.
     pub(super) fn may_serve(&self, slot: Slot, revision: &RevisionId) -> Option<bool> {
         if !self.plan.carries(Part::Bind) {
@@ -228,8 +248,7 @@ impl<'a> Turn<'a> {
         }
         let mut serves = false;
         for carrier in self.carriers(Part::Bind) {
-            let mut values = carrier?.1.bind.iter().flat_map(|seen| &seen.values);
-            serves |= values.any(|value| {
+            serves |= self.bind_of(carrier?.1)?.any(|value| {
                 let bound = value.get(&slot);
                 bound.is_some_and(|bound| bound.revision.as_ref() == Some(revision))
             });

@@ -75,13 +75,16 @@ impl Turn<'_> {
 
     /// Without a router a step is complete when its pair of counts is available.
     pub(super) fn complete_ratio(&mut self) -> Completion {
-        let pair = self.ratio_pair();
         if self.replicas() == 0 && self.plan.steps.is_empty() {
             return Ok(());
         }
-        if self.step_weight() > self.height_weight() {
+        let weight = self.step_weight();
+        if weight > self.height_weight() {
+            // The pods are the weight, so that they are asked for only now.
             self.may_raise()?;
+            self.set_height(weight, self.step_pods());
         }
+        let pair = self.ratio_pair();
         self.pods_are_available(pair.canary)?;
         let stable = self.state.stable.as_ref();
         let stable = stable.filter(|stable| **stable != self.state.latest);
@@ -91,7 +94,7 @@ impl Turn<'_> {
             let wanted = pair.stable;
             return Err(Wait::new(Reason::StablePods { available, wanted }));
         }
-        self.set_height(self.step_weight(), pair.canary);
+        self.set_height(weight, pair.canary);
         Ok(())
     }
 }
