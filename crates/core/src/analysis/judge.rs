@@ -4,8 +4,10 @@
 //! seconds. [`Evidence`] grows when the canary has more of them than its share of the traffic; a
 //! rollback at 1/α takes back at most α of all good releases, whenever and however often one
 //! looks. [`Assurance`] is the same proof the other way round, [`Likelihood`] gives the range that
-//! people read, [`Noise`] makes both honest where requests are not independent, [`WarmUp`] lets
-//! pods be young, and [`preflight`] says beforehand what can be seen at all.
+//! people read, [`Noise`] makes both honest where requests are not independent, and [`WarmUp`] lets
+//! pods be young. A [`Stream`] is all of that for one kind of event, and [`evidence`] adds streams
+//! up. [`Pace`] says what may be risked next, [`words`] tell a person what was found, and
+//! [`preflight`] says beforehand what can be seen at all.
 //!
 //! Pure functions on counts: no clock, no randomness, the same verdict for the same counts on any
 //! machine.
@@ -20,6 +22,7 @@ mod scrape;
 mod stream;
 mod sum;
 mod warm_up;
+pub mod words;
 
 pub use self::evidence::{Evidence, RATIOS, RESERVE};
 pub use self::likelihood::{Assurance, Likelihood};

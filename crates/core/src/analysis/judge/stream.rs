@@ -126,6 +126,11 @@ impl Stream {
         }
     }
 
+    /// The evidence against the canary of this stream alone, whatever its weight.
+    pub fn own_evidence(&self) -> f64 {
+        self.evidence.value()
+    }
+
     /// The evidence that the canary is less than the bound worse; 1/β proves it at the level β.
     pub fn assurance(&self) -> f64 {
         self.assurance.value()
