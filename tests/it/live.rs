@@ -5,6 +5,7 @@
 mod aa;
 mod backtest;
 mod cluster;
+mod delivery;
 mod gate;
 mod ingress;
 mod istio;
