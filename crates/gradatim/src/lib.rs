@@ -106,6 +106,7 @@
 //! | `driver` | turns rollouts on tokio: `Driver`, `Release`, stores, decision log, metrics | yes |
 //! | `sim` | a world with virtual time, to try a release, a router or a policy in | |
 //! | `prometheus`, `loki` | metric providers on PromQL and LogQL | |
+//! | `nginx` | plain NGINX as a traffic router, and fixed servers as a workload | |
 //! | `web` | any JSON endpoint, any command, webhook gates and notifications | |
 //! | `cli` | the binary `gradatim`, and its command line as a function | |
 //!
@@ -125,6 +126,9 @@ pub use gradatim_driver::{Driver, Outcome, Ports, Release, Round};
 #[cfg(feature = "loki")]
 #[doc(no_inline)]
 pub use gradatim_loki as loki;
+#[cfg(feature = "nginx")]
+#[doc(no_inline)]
+pub use gradatim_nginx as nginx;
 #[cfg(feature = "prometheus")]
 #[doc(no_inline)]
 pub use gradatim_prometheus as prometheus;

@@ -3,7 +3,7 @@
 //!
 //! | feature | what it is for | default |
 //! |---|---|---|
-//! | `plain` | [plain NGINX](plain): a few servers behind one proxy, no Kubernetes | yes |
+//! | `plain` | plain NGINX: a few servers behind one proxy, no Kubernetes | yes |
 //! | `kubernetes` | the annotations of the community Ingress controller, `VirtualServer` | |
 //!
 //! # Plain NGINX
@@ -23,8 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The router is one of the ports that a driver is given; `gradatim run` does all of it for a
-//! manifest and a file that says which servers are which version.
+//! The router is one of the ports that a driver is given, and `plain::Servers`, fixed
+//! servers whose health is asked for, can be another.
 
 #[cfg(feature = "kubernetes")]
 pub mod ingress;

@@ -40,11 +40,16 @@ mod config;
 mod decode;
 mod disk;
 mod encode;
+mod part;
 mod program;
 mod record;
 mod router;
 mod running;
+mod servers;
 mod syntax;
 
 pub use self::config::{Config, ConfigError, Sticky};
+pub use self::part::{NAME, register};
+pub use self::program::find;
 pub use self::router::PlainNginx;
+pub use self::servers::Servers;

@@ -44,6 +44,7 @@ pub struct Config {
     pub(super) program: Option<PathBuf>,
     pub(super) arguments: Vec<OsString>,
     pub(super) patience: Duration,
+    pub(super) keepalive: Option<u32>,
 }
 
 /// A configuration that cannot work.
@@ -85,6 +86,7 @@ impl Config {
             program: None,
             arguments: Vec::new(),
             patience: Duration::from_secs(4),
+            keepalive: None,
         }
     }
 
@@ -112,6 +114,15 @@ impl Config {
     #[must_use]
     pub fn probe(mut self, address: impl Into<SocketAddr>) -> Self {
         self.probe = Some(address.into());
+        self
+    }
+
+    /// How many idle connections to the servers of each version a worker keeps open. It wants
+    /// `proxy_http_version 1.1;` and `proxy_set_header Connection "";` beside `proxy_pass`.
+    /// Default none.
+    #[must_use]
+    pub fn keepalive(mut self, connections: u32) -> Self {
+        self.keepalive = Some(connections.max(1));
         self
     }
 

@@ -90,6 +90,9 @@ fn upstreams(config: &Config, record: &Record) -> Result<String, Inexpressible> 
         for server in servers {
             let _ = writeln!(text, "    server {server};");
         }
+        if let Some(connections) = config.keepalive {
+            let _ = writeln!(text, "    keepalive {connections};");
+        }
         text.push_str("}\n");
     }
     let canary = (!record.headers.value.is_empty()).then_some(Slot::Canary);

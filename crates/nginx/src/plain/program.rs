@@ -1,7 +1,7 @@
 //! The program `nginx`: found, asked whether it takes the configuration, told to load it.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -25,9 +25,15 @@ pub(super) struct Program {
 impl Program {
     pub(super) fn of(config: &Config) -> Result<Self, ConfigError> {
         let path = match &config.program {
-            Some(path) if path.is_file() => path.clone(),
-            Some(path) => return Err(ConfigError::Program(path.display().to_string())),
-            None => find().ok_or_else(|| ConfigError::Program("nginx".to_owned()))?,
+            Some(path) => find(path),
+            None => find(Path::new("nginx")),
+        };
+        let path = match path {
+            Some(path) => path,
+            None => {
+                let wanted = config.program.clone().unwrap_or_else(|| "nginx".into());
+                return Err(ConfigError::Program(wanted.display().to_string()));
+            }
         };
         Ok(Self {
             path,
@@ -89,10 +95,14 @@ impl Program {
     }
 }
 
-fn find() -> Option<PathBuf> {
+/// Where a program is: a path is itself, a name is looked for on `PATH` and in the `sbin` folders.
+pub fn find(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(PLACES.map(PathBuf::from));
-    places.map(|dir| dir.join("nginx")).find(|it| it.is_file())
+    places.map(|dir| dir.join(program)).find(|it| it.is_file())
 }
 
 fn wrong(kind: FaultKind, what: &str, words: &str) -> PortError {

@@ -1,0 +1,168 @@
+//! What goes wrong with a real NGINX: traffic to stable is never worse than before the call.
+
+use gradatim_core::fault::FaultKind;
+use gradatim_core::port::TrafficRouter;
+use gradatim_core::route::{HeaderMatch, HeaderRoute, StringMatch};
+use gradatim_nginx::plain::Sticky;
+
+use super::clients::{Client, send};
+use super::{Front, route};
+
+async fn share(front: &Front) -> u64 {
+    let mut clients = vec![Client::new(front.port)];
+    send(&mut clients, 200).await.canary
+}
+
+/// The test of the configuration passes, the reload fails, and nobody says so but the error log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_fails_in_silence_is_seen_and_the_old_file_is_back() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.set(0, 1).await;
+    let before = std::fs::read_to_string(front.path("shop.conf")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    front.configure(&format!("server {{ listen {address}; }}"));
+    let error = front.router.apply(&route(100, 2)).await.unwrap_err();
+    assert_eq!(error.kind, FaultKind::Timeout);
+    assert!(
+        error.text.contains("has not loaded the file"),
+        "{}",
+        error.text
+    );
+    assert_eq!(
+        std::fs::read_to_string(front.path("shop.conf")).unwrap(),
+        before
+    );
+    assert_eq!(share(&front).await, 0);
+
+    front.configure("");
+    front.set(100, 3).await;
+    assert_eq!(share(&front).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_does_not_parse_leaves_traffic_as_it_was() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.set(0, 1).await;
+    front.configure("no_such_directive on;");
+    let error = front.router.apply(&route(100, 2)).await.unwrap_err();
+    assert_eq!(error.kind, FaultKind::Invalid);
+    assert!(
+        error
+            .text
+            .contains("unknown directive \"no_such_directive\""),
+        "{}",
+        error.text
+    );
+    let missing = front.another().probe().await.unwrap();
+    assert!(missing[0].what.contains("no_such_directive"), "{missing:?}");
+    assert_eq!(share(&front).await, 0);
+    front.configure("");
+    assert!(front.another().probe().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_nginx_that_is_gone_is_told_and_loads_the_old_split_when_it_is_back() {
+    let Some(mut front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.set(20, 1).await;
+    let before = std::fs::read_to_string(front.path("shop.conf")).unwrap();
+    front.signal("stop");
+    front.server.kill();
+    let error = front.router.apply(&route(50, 2)).await.unwrap_err();
+    assert_eq!(error.kind, FaultKind::Unreachable);
+    assert!(error.text.contains("is it running?"), "{}", error.text);
+    assert_eq!(
+        front.router.observe().await.unwrap_err().kind,
+        FaultKind::Unreachable
+    );
+    assert_eq!(
+        std::fs::read_to_string(front.path("shop.conf")).unwrap(),
+        before
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_write_and_reload_it_is_seen_and_the_next_write_loads_it() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.set(0, 1).await;
+    let loaded = std::fs::read(front.path("shop.conf")).unwrap();
+    front.set(100, 2).await;
+    let newer = std::fs::read(front.path("shop.conf")).unwrap();
+    // As it would be: the old file is loaded, the new one is written.
+    std::fs::write(front.path("shop.conf"), &loaded).unwrap();
+    front.signal("reload");
+    wait_for(&front, |splits| splits == 1).await;
+    std::fs::write(front.path("shop.conf"), &newer).unwrap();
+    wait_for(&front, |splits| splits == 2).await;
+    assert_eq!(share(&front).await, 0);
+    front.another().apply(&route(100, 2)).await.unwrap();
+    assert_eq!(share(&front).await, 200);
+    wait_for(&front, |splits| splits == 1).await;
+}
+
+async fn wait_for(front: &Front, wanted: impl Fn(usize) -> bool) {
+    for _ in 0..500 {
+        let seen = front.router.observe().await.unwrap().split.unwrap();
+        if wanted(seen.values.len()) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never showed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_routes_send_those_and_nobody_else_to_the_canary() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    let one = |name: &str, header_value| HeaderMatch {
+        header_name: name.to_owned(),
+        header_value,
+    };
+    let mut wanted = route(0, 1);
+    wanted.headers.value = vec![
+        HeaderRoute {
+            name: "testers".to_owned(),
+            matches: vec![
+                one("X-Tester", StringMatch::Exact("a.b\"{$c}'\\;#".to_owned())),
+                one("X-Where", StringMatch::Prefix("eu-".to_owned())),
+            ],
+        },
+        HeaderRoute {
+            name: "build".to_owned(),
+            matches: vec![one("X-Build", StringMatch::Regex("^[0-9]{3}$".to_owned()))],
+        },
+    ];
+    front.router.apply(&wanted).await.unwrap();
+    let seen = front.router.observe().await.unwrap().headers.unwrap();
+    assert_eq!(seen.value(), Some(&wanted.headers.value));
+    let mut client = Client::new(front.port);
+    let tester = "X-Tester: a.b\"{$c}'\\;#\r\n";
+    for (headers, version) in [
+        (format!("{tester}X-Where: eu-west\r\n"), "v2"),
+        (tester.to_owned(), "v1"),
+        (
+            "X-Tester: axb\"{$c}'\\;#\r\nX-Where: eu-west\r\n".to_owned(),
+            "v1",
+        ),
+        (
+            format!("{}X-Where: eu-west\r\n", tester.replace("a.b", "A.b")),
+            "v1",
+        ),
+        (format!("{tester}X-Where: us-eu-\r\n"), "v1"),
+        ("X-Build: 123\r\n".to_owned(), "v2"),
+        ("X-Build: 1234\r\n".to_owned(), "v1"),
+        (String::new(), "v1"),
+    ] {
+        assert_eq!(client.ask(&headers).await.body, version, "{headers}");
+    }
+}
