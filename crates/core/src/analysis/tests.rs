@@ -7,7 +7,7 @@ use super::*;
 use crate::condition::Condition;
 use crate::fault::{Fault, FaultKind};
 use crate::id::RevisionId;
-use crate::measurement::{Ask, Measurement, Outcome, Reading, RunKey, Series};
+use crate::measurement::{Ask, Measurement, MeasurementId, Outcome, Reading, RunKey, Series};
 use crate::time::Timestamp;
 
 fn metric() -> MetricPlan {
@@ -320,4 +320,44 @@ fn series_are_judged_by_their_last_values() {
         judge(&metric(), &Reading::Series(vec![series])).phase,
         AnalysisPhase::Error
     );
+}
+
+#[test]
+fn what_was_measured_for_another_life_revision_or_attempt_does_not_count() {
+    let plan = RunPlan {
+        metrics: vec![metric().sealed()],
+        ..RunPlan::default()
+    };
+    let (revision, args) = (RevisionId::new("v2"), BTreeMap::new());
+    let frame = Frame {
+        incarnation: 1,
+        revision: &revision,
+        attempt: 2,
+        args: &args,
+    };
+    let now = Timestamp::ZERO;
+    let state = start(&plan, RunKey::Background, now);
+    let asked = turn(&plan, &state, &[], &frame, now).wanted.remove(0).id;
+    let count = |id: &MeasurementId| {
+        let measurement = Measurement {
+            id: id.clone(),
+            outcome: Outcome::number(1.0),
+            at: now,
+        };
+        let turned = turn(&plan, &state, &[measurement], &frame, now);
+        turned.state.metrics[0].count
+    };
+    assert_eq!(count(&asked), 1);
+    let changes: [fn(&mut MeasurementId); 5] = [
+        |id| id.attempt = 1,
+        |id| id.incarnation = 2,
+        |id| id.revision = RevisionId::new("v1"),
+        |id| id.run = RunKey::Step(0),
+        |id| id.retry = 1,
+    ];
+    for change in changes {
+        let mut other = asked.clone();
+        change(&mut other);
+        assert_eq!(count(&other), 0, "{other:?}");
+    }
 }

@@ -298,6 +298,17 @@ impl World {
         decision
     }
 
+    /// Runs until a revision has this share.
+    pub(super) fn until_share(&mut self, id: &str, share: u32) {
+        for _ in 0..600 {
+            if self.share(id) == share {
+                return;
+            }
+            self.run(1);
+        }
+        panic!("{id} has {}: {:#?}", self.share(id), self.log)
+    }
+
     pub(super) fn share(&self, id: &str) -> u32 {
         self.route
             .as_ref()

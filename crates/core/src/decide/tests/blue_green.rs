@@ -33,7 +33,9 @@ fn the_switch_waits_for_the_gate_and_for_every_pod() {
     assert_eq!((active(&world).as_str(), world.desired("v2")), ("v1", 1));
     world.limits.insert("v2".into(), 2);
     world.order(OrderKind::Promote);
-    world.run(20);
+    let waits = world.run(20).waiting.reason;
+    let short = matches!(waits, crate::reason::Reason::Pods { available: 2, .. });
+    assert!(short, "{waits:?}");
     assert_eq!((active(&world).as_str(), world.desired("v2")), ("v1", 3));
     world.limits.clear();
     let end = world.run(10);

@@ -61,9 +61,7 @@ fn pods_stay_until_a_lower_weight_was_seen_for_the_settle_time_and_drained() {
     world.run(100);
     assert_eq!(world.share("v2"), 75, "{:#?}", world.log);
     world.order(OrderKind::Promote);
-    while world.share("v2") != 25 {
-        world.run(1);
-    }
+    world.until_share("v2", 25);
     let took = until(&mut world, "v2", 1);
     assert!((29..34).contains(&took), "{took}");
 }
@@ -76,9 +74,7 @@ fn a_weight_counts_as_seen_after_the_settle_time() {
     let mut world = World::new(plan.sealed(), 5);
     world.confidence = Confidence::Config;
     world.run(10);
-    while world.share("v2") != 20 {
-        world.run(1);
-    }
+    world.until_share("v2", 20);
     world.run(17);
     assert_eq!(world.share("v2"), 20, "{:#?}", world.log);
     world.run(10);
@@ -248,4 +244,17 @@ fn no_pod_goes_while_a_router_that_was_emptied_tells_nobody_where_the_traffic_is
             assert_ne!(end.phase, Phase::Progressing, "{order}: {:?}", end.waiting);
         }
     }
+}
+
+#[test]
+fn a_slot_is_not_bound_anew_while_it_has_traffic() {
+    let mut world = halfway(|_| {});
+    world.deploy("v3", 3);
+    let back = world.round();
+    let [Action::Route { route, .. }] = &back.actions[..] else {
+        panic!("{:?}", back.actions)
+    };
+    let bound = route.bind.value.get(&Slot::Canary);
+    assert_eq!(bound, Some(&RevisionId::new("v2")));
+    assert_eq!(route.split.value.part(Slot::Canary), 0);
 }

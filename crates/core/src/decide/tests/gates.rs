@@ -111,9 +111,7 @@ fn each_raise_asks_its_gate_anew() {
     ]);
     let mut world = World::new(plan.sealed(), 5);
     world.outcomes.insert("gate".into(), says(GateState::Open));
-    while world.share("v2") != 20 {
-        world.run(1);
-    }
+    world.until_share("v2", 20);
     world
         .outcomes
         .insert("gate".into(), says(GateState::Closed));

@@ -127,9 +127,7 @@ fn who_is_held_raises_nothing_until_it_is_released() {
             StepKind::Pause(None),
         ];
         let mut world = World::new(canary(kinds), 5);
-        while world.share("v2") != 20 {
-            world.run(1);
-        }
+        world.until_share("v2", 20);
         if by_spec {
             world.workload.paused = true;
         } else {
@@ -156,9 +154,7 @@ fn a_pause_ends_with_its_time_and_not_before() {
         StepKind::Pause(None),
     ];
     let mut world = World::new(canary(kinds), 5);
-    while world.share("v2") != 20 {
-        world.run(1);
-    }
+    world.until_share("v2", 20);
     world.run(27);
     assert_eq!(world.share("v2"), 20, "{:#?}", world.log);
     world.run(10);
