@@ -258,3 +258,17 @@ fn a_slot_is_not_bound_anew_while_it_has_traffic() {
     assert_eq!(bound, Some(&RevisionId::new("v2")));
     assert_eq!(route.split.value.part(Slot::Canary), 0);
 }
+
+#[test]
+fn no_more_pods_start_at_once_than_the_surge_of_the_plan() {
+    let mut plan = canary(vec![StepKind::SetWeight(100), StepKind::Pause(None)]);
+    plan.canary_surge = Some(crate::plan::Amount::Pods(2));
+    let mut world = World::new(plan.sealed(), 9);
+    world.slow_pods = 5;
+    for _ in 0..60 {
+        world.run(1);
+        let seen = world.workload.revision(&RevisionId::new("v2")).unwrap();
+        assert!(seen.desired <= seen.available + 2, "{:#?}", world.log);
+    }
+    assert_eq!(world.desired("v2"), 9, "{:#?}", world.log);
+}

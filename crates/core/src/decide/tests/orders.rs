@@ -197,3 +197,15 @@ fn promote_full_waives_every_step_and_gate_that_is_left() {
     assert_eq!(world.run(120).phase, Phase::Healthy, "{:#?}", world.log);
     assert_eq!(world.share("v2"), 100);
 }
+
+#[test]
+fn without_a_router_a_weight_is_not_skipped_before_its_pods_are_there() {
+    let mut plan = canary(vec![StepKind::SetWeight(50), StepKind::Pause(None)]);
+    plan.routers.clear();
+    let mut world = World::new(plan.sealed(), 4);
+    world.limits.insert("v2".into(), 0);
+    world.run(20);
+    world.order(OrderKind::SkipStep);
+    assert!(world.round().acknowledged[0].refused.is_some());
+    assert_eq!(world.run(20).phase, Phase::Progressing);
+}
