@@ -32,6 +32,7 @@ mod io;
 mod look;
 mod order;
 mod replay;
+mod run;
 mod simulate;
 mod status;
 mod store;
@@ -91,6 +92,7 @@ enum Command {
     Backtest(Box<backtest::Backtest>),
     Simulate(simulate::Simulate),
     Replay(replay::Replay),
+    Run(Box<run::Run>),
     Status(status::Status),
     Watch(watch::Watch),
     Promote(order::Promote),
@@ -117,6 +119,7 @@ impl Command {
             Self::Backtest(command) => command.run(io),
             Self::Simulate(command) => command.run(io),
             Self::Replay(command) => command.run(io),
+            Self::Run(command) => command.run(io),
             Self::Status(command) => command.run(io),
             Self::Watch(command) => command.run(io),
             Self::Promote(command) => command.run(io),
