@@ -28,6 +28,7 @@
 
 mod failing;
 mod metric;
+mod noticed;
 mod sight;
 mod target;
 mod timeline;
@@ -42,6 +43,7 @@ use serde::Serialize;
 pub use self::failing::{Failing, Found, Judge};
 pub(in crate::plan) use self::metric::can_measure_failure;
 pub use self::metric::{FailsAt, MetricForecast};
+pub use self::noticed::{Noticed, noticed};
 pub(in crate::plan) use self::sight::{sees_failures, sends_requests};
 pub use self::target::{Change, Suggestion, suggest};
 pub use self::timeline::{Hold, StepForecast, What};

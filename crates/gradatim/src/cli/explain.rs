@@ -2,6 +2,7 @@
 
 mod advice;
 mod failing;
+mod noticed;
 mod table;
 mod words;
 
@@ -9,7 +10,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use gradatim_core::go_duration;
-use gradatim_core::plan::forecast::{Assumed, Forecast, Suggestion, forecast, suggest};
+use gradatim_core::plan::forecast::{Assumed, Forecast, Noticed, Suggestion, forecast, suggest};
 use gradatim_core::plan::lint::lint;
 use gradatim_core::yaml::{Diagnostic, Skipped};
 use serde::Serialize;
@@ -46,6 +47,13 @@ pub(super) struct Explain {
     /// How old the newest data is that a measurement sees [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = go_duration::parse_non_negative)]
     data_lag: Option<Duration>,
+    /// Say what comparing both versions could notice with so many requests a second
+    #[arg(long, value_name = "N", value_parser = noticed::traffic)]
+    requests_per_second: Option<f64>,
+    /// The share of stable's requests that fail [default: 0.05%, 0.3% and 1%]
+    #[arg(long, value_name = "SHARE", value_parser = noticed::share)]
+    #[arg(requires = "requests_per_second")]
+    error_rate: Option<f64>,
 }
 
 /// What is said of everything that was given.
@@ -68,6 +76,8 @@ struct Explained<'a> {
     forecast: Forecast,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    noticed: Vec<Noticed>,
     warnings: &'a [Diagnostic],
     advice: Vec<Placed>,
     #[serde(skip)]
@@ -169,6 +179,7 @@ impl Explain {
                 .collect(),
             forecast,
             target,
+            noticed: noticed::of(plan, &assumed, self.requests_per_second, self.error_rate),
             warnings: &rollout.warnings,
             advice,
             rollout,
@@ -187,6 +198,7 @@ impl Explain {
             }
             table::write(explained, out)?;
             failing::write(explained, out)?;
+            noticed::write(&explained.noticed, out)?;
         }
         if rollouts.is_empty() {
             let templates = text::count(input.templates.len(), "template");

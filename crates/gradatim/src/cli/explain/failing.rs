@@ -59,7 +59,7 @@ pub(super) fn write(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Resu
     Ok(())
 }
 
-fn entry(out: &mut Output<'_>, label: &str, text: &str) -> io::Result<()> {
+pub(super) fn entry(out: &mut Output<'_>, label: &str, text: &str) -> io::Result<()> {
     let width = out.look().width.saturating_sub(14).max(20);
     for (at, line) in wrap(text, width).iter().enumerate() {
         let label = if at == 0 { label } else { "" };
