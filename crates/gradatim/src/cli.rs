@@ -36,6 +36,7 @@ mod run;
 mod simulate;
 mod status;
 mod store;
+mod svg;
 mod table;
 mod text;
 mod watch;

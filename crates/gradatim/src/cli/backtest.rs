@@ -1,26 +1,30 @@
 //! `gradatim backtest`: an analysis over recorded history, as if a release had started every hour.
 
 mod aa;
+mod picture;
 mod report;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use gradatim_core::analysis::{AnalysisPhase, MetricPlan};
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan, RunPlan, judge};
 use gradatim_core::go_duration;
+use gradatim_core::measurement::{Measurement, Outcome, Reading};
 use gradatim_core::port::MetricProvider;
 use gradatim_core::time::Timestamp;
 use gradatim_driver::AnalysisRun;
 
+use self::picture::Point;
 use self::report::{Report, Start};
 use super::backends::{Analysis, Ready};
 use super::diagnostics;
 use super::failure::Failure;
 use super::look::Tone;
-use super::{Exit, Io, text};
+use super::{Exit, Io, svg, text};
 
 /// How many starts are measured at once.
 const AT_ONCE: usize = 8;
@@ -52,6 +56,9 @@ pub(super) struct Backtest {
     /// at (15 s and 60 times)
     #[arg(long)]
     aa: bool,
+    /// Write a picture of the metrics, their bounds and how each start ended
+    #[arg(long, value_name = "FILE", conflicts_with = "aa")]
+    svg: Option<PathBuf>,
     /// Write the same as data
     #[arg(long)]
     json: bool,
@@ -81,8 +88,11 @@ impl Backtest {
             .enable_all()
             .build()
             .map_err(|error| Failure::undecided(format!("no runtime: {error}")))?;
-        let ended = runtime.block_on(measure(&ready, starts, io))?;
+        let ended = runtime.block_on(measure(&ready, starts, self.svg.is_some(), io))?;
         let report = Report::new(self.every, ended);
+        if let Some(path) = &self.svg {
+            svg::write(path, &picture::draw(&ready.plan, &report))?;
+        }
         match self.json {
             true => report.write_json(&mut io.out)?,
             false => report.write(&mut io.out)?,
@@ -130,10 +140,11 @@ fn without_history(ready: &mut Ready) -> Vec<(String, String)> {
 async fn measure(
     ready: &Ready,
     starts: Vec<Timestamp>,
+    drawn: bool,
     io: &mut Io<'_>,
 ) -> Result<Vec<Start>, Failure> {
     let all = starts.len();
-    let runs = starts.into_iter().map(|at| one(ready, at));
+    let runs = starts.into_iter().map(|at| one(ready, at, drawn));
     let mut runs = std::pin::pin!(futures::stream::iter(runs).buffered(AT_ONCE));
     one_by_one(&mut runs, &mut Progress::new(all), io).await
 }
@@ -162,13 +173,13 @@ async fn one_by_one<T>(
     Ok(ended)
 }
 
-/// One start, measured to its end.
-async fn one(ready: &Ready, at: Timestamp) -> Start {
+/// One start, measured to its end; what was measured is kept where it is to be drawn.
+async fn one(ready: &Ready, at: Timestamp, drawn: bool) -> Start {
     let mut run = AnalysisRun::new(ready.plan.clone()).at(at);
     for (name, provider) in &ready.providers {
         run = run.provider(name, Arc::clone(provider));
     }
-    let mut end = at;
+    let (mut end, mut points) = (at, Vec::new());
     while !run.state().phase.is_final() {
         run.step().await;
         end = run
@@ -176,6 +187,13 @@ async fn one(ready: &Ready, at: Timestamp) -> Start {
             .iter()
             .map(|it| it.at)
             .fold(end, Timestamp::max);
+        if drawn {
+            points.extend(
+                run.measured()
+                    .iter()
+                    .filter_map(|it| point(&ready.plan, it)),
+            );
+        }
     }
     let state = run.state();
     let decisive = state.metrics.iter().zip(&run.plan().metrics);
@@ -188,7 +206,29 @@ async fn one(ready: &Ready, at: Timestamp) -> Start {
         phase: state.phase,
         after: end.since(at),
         decisive,
+        points,
     }
+}
+
+/// A measurement as a number: the first one, where there are several.
+fn point(plan: &RunPlan, measurement: &Measurement) -> Option<Point> {
+    let Outcome::Done { reading, .. } = &measurement.outcome else {
+        return None;
+    };
+    let value = match reading {
+        Reading::Number(number) => number.get(),
+        Reading::Series(series) => series.iter().flat_map(|it| &it.samples).next()?.value.get(),
+        Reading::Json(json) => json.as_f64()?,
+        _ => return None,
+    };
+    let mut metrics = plan.metrics.iter().enumerate();
+    let (metric, plan) = metrics.find(|(_, it)| it.name == measurement.id.metric)?;
+    Some(Point {
+        metric,
+        at: measurement.at,
+        value,
+        failed: judge(plan, reading).phase == AnalysisPhase::Failed,
+    })
 }
 
 /// Whether a metric is why the run ended so.

@@ -5,7 +5,6 @@ mod picture;
 mod story;
 mod svg;
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -208,10 +207,7 @@ impl Simulate {
             return Ok(());
         };
         let picture = picture::picture(scenario, &rollout.compiled.plan, report);
-        let written = fs::write(path, svg::draw(&picture));
-        written.map_err(|error| {
-            Failure::undecided(format!("{} cannot be written: {error}", path.display()))
-        })
+        super::svg::write(path, &svg::draw(&picture))
     }
 }
 

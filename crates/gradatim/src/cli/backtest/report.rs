@@ -12,6 +12,7 @@ use serde_json::json;
 use super::super::look::Tone;
 use super::super::table::{Side, Table};
 use super::super::{Output, text};
+use super::picture::Point;
 
 /// How many of the starts that were taken back are listed.
 const LISTED: usize = 12;
@@ -25,20 +26,32 @@ pub(super) struct Start {
     pub(super) after: Duration,
     /// The metrics that decided, with what they last said.
     pub(super) decisive: BTreeMap<String, String>,
+    /// What was measured, where it is to be drawn.
+    pub(super) points: Vec<Point>,
 }
 
 /// How all of them ended.
 pub(super) struct Report {
     every: Duration,
-    starts: Vec<Start>,
+    pub(super) starts: Vec<Start>,
 }
 
 /// What became of a start.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Promoted,
     RolledBack,
     Undecided,
+}
+
+impl End {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled back",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 impl Start {
@@ -64,31 +77,22 @@ impl Report {
         Self { every, starts }
     }
 
-    fn of(&self, end: End) -> impl Iterator<Item = &Start> {
+    pub(super) fn of(&self, end: End) -> impl Iterator<Item = &Start> {
         self.starts.iter().filter(move |start| start.end() == end)
     }
 
-    fn count(&self, end: End) -> usize {
+    pub(super) fn count(&self, end: End) -> usize {
         self.of(end).count()
     }
 
     pub(super) fn write(&self, out: &mut Output<'_>) -> io::Result<()> {
-        let (Some(first), Some(last)) = (self.starts.first(), self.starts.last()) else {
-            return Ok(());
-        };
-        let every = short(&go_duration::format(self.every));
-        let starts = text::count(self.starts.len(), "start");
-        writeln!(
-            out,
-            "{starts}, one every {every}, {} to {}",
-            first.at, last.at
-        )?;
-        for (end, word, tone) in [
-            (End::Promoted, "promoted", Tone::Good),
-            (End::RolledBack, "rolled back", Tone::Bad),
-            (End::Undecided, "undecided", Tone::Waiting),
+        writeln!(out, "{}", self.head())?;
+        for (end, tone) in [
+            (End::Promoted, Tone::Good),
+            (End::RolledBack, Tone::Bad),
+            (End::Undecided, Tone::Waiting),
         ] {
-            let count = self.count(end);
+            let (count, word) = (self.count(end), end.word());
             let line = format!("  {word:<12} {count:>6}  {:>6}", self.percent(count));
             let by = self.by_metric(end);
             let line = out.look().paint(tone, line).into_owned();
@@ -96,6 +100,16 @@ impl Report {
         }
         self.list(out)?;
         writeln!(out, "{}", self.sentence())
+    }
+
+    /// How many starts there were, and when.
+    pub(super) fn head(&self) -> String {
+        let starts = text::count(self.starts.len(), "start");
+        let (Some(first), Some(last)) = (self.starts.first(), self.starts.last()) else {
+            return starts;
+        };
+        let every = short(&go_duration::format(self.every));
+        format!("{starts}, one every {every}, {} to {}", first.at, last.at)
     }
 
     fn percent(&self, count: usize) -> String {
@@ -156,7 +170,7 @@ impl Report {
         writeln!(out)
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let (all, back) = (self.starts.len(), self.count(End::RolledBack));
         let undecided = self.count(End::Undecided);
         if back == 0 && undecided == 0 {

@@ -13,7 +13,8 @@ use gradatim_sim::script::{
 };
 use gradatim_sim::{Interval, Report, What};
 
-use super::svg::{Band, Mark, Picture, Points, Side, Tone};
+use super::super::svg::{Band, Mark, Points, Tone};
+use super::svg::{Picture, Side};
 
 /// From how many stretches of time shares and rates are drawn at most; none is shorter than a second.
 const STRETCHES: u32 = 1200;

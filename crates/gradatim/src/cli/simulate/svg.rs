@@ -1,23 +1,12 @@
 //! A simulation as one picture: weight, errors, pods and decisions along one axis of time.
-//!
-//! Written by hand, for it is a picture of ours and the text in it has to be laid out: no label
-//! lies on another. It holds no script and no style sheet from elsewhere, reads without colour
-//! (lines differ in their dashes, areas in their brightness), and prints on one page.
-
-mod axis;
-mod element;
-mod marks;
-mod strip;
 
 use std::time::Duration;
 
-use self::axis::TimeAxis;
-use self::element::{Canvas, Text};
-use self::marks::Decisions;
-use self::strip::{Scale, Strip};
-
-/// A value from an instant on, since the start.
-pub(super) type Points = Vec<(Duration, Option<f64>)>;
+use super::super::svg::axis::TimeAxis;
+use super::super::svg::element::{Canvas, Text, number};
+use super::super::svg::marks::{self, Decisions};
+use super::super::svg::strip::{self, Scale, Strip};
+use super::super::svg::{BOUND, Band, GAP, LEFT, Mark, Points, RIGHT, Tone, WIDTH};
 
 /// What is drawn.
 #[derive(Clone, Debug, Default)]
@@ -50,53 +39,9 @@ pub(super) struct Side {
     pub(super) pods_available: Points,
 }
 
-/// How good a thing is; the words say it as well.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Tone {
-    #[default]
-    Plain,
-    Good,
-    Bad,
-}
-
-impl Tone {
-    fn ink(self) -> &'static str {
-        match self {
-            Self::Plain => "#333333",
-            Self::Good => "#1b6e3c",
-            Self::Bad => "#b3201f",
-        }
-    }
-}
-
-/// A decision.
-#[derive(Clone, Debug)]
-pub(super) struct Mark {
-    pub(super) at: Duration,
-    /// Two or three words, to stand beside the mark; none where it does not matter that much.
-    pub(super) label: Option<String>,
-    pub(super) sentence: String,
-    pub(super) tone: Tone,
-    /// Whether it ends something: then its instant is shown in all strips.
-    pub(super) ends: bool,
-}
-
-/// A stretch of time in which something is wrong with the world.
-#[derive(Clone, Debug)]
-pub(super) struct Band {
-    pub(super) from: Duration,
-    pub(super) to: Duration,
-    pub(super) label: String,
-}
-
-const WIDTH: f64 = 1000.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 980.0;
-const GAP: f64 = 44.0;
 const STABLE: &str = "#5b6f82";
 const CANARY: &str = "#c2570c";
 const SEEN: &str = "#f3c9a5";
-const BOUND: &str = "#b3201f";
 
 /// Draws it.
 pub(super) fn draw(picture: &Picture) -> String {
@@ -164,7 +109,8 @@ fn errors(picture: &Picture, top: f64, height: f64) -> Strip<'_> {
         strip::Dash::Solid,
     );
     for (bound, metric) in &picture.bounds {
-        strip.bound(*bound, metric, BOUND);
+        let label = format!("{} % {metric}", number(*bound));
+        strip.bound(*bound, label, BOUND);
     }
     strip
 }

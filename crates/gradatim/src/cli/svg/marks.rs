@@ -12,7 +12,7 @@ const GAP: f64 = 6.0;
 const ROWS: usize = 12;
 
 /// The strip of decisions: marks on its line, and labels in rows below it.
-pub(super) struct Decisions<'a> {
+pub(in crate::cli) struct Decisions<'a> {
     marks: Vec<Placed<'a>>,
     top: f64,
     rows: usize,
@@ -34,7 +34,7 @@ struct Label {
 }
 
 impl<'a> Decisions<'a> {
-    pub(super) fn new(marks: &'a [Mark], axis: &TimeAxis, top: f64) -> Self {
+    pub(in crate::cli) fn new(marks: &'a [Mark], axis: &TimeAxis, top: f64) -> Self {
         let mut marks: Vec<Placed<'a>> = marks
             .iter()
             .map(|mark| Placed {
@@ -53,17 +53,17 @@ impl<'a> Decisions<'a> {
         }
     }
 
-    pub(super) fn height(&self) -> f64 {
+    pub(in crate::cli) fn height(&self) -> f64 {
         24.0 + ROW * self.rows as f64
     }
 
     /// Where something ends, and in which ink that is shown.
-    pub(super) fn guides(&self) -> impl Iterator<Item = (f64, &'static str)> {
+    pub(in crate::cli) fn guides(&self) -> impl Iterator<Item = (f64, &'static str)> {
         let ends = self.marks.iter().filter(|placed| placed.mark.ends);
         ends.map(|placed| (placed.x, placed.mark.tone.ink()))
     }
 
-    pub(super) fn draw(&self, canvas: &mut Canvas) {
+    pub(in crate::cli) fn draw(&self, canvas: &mut Canvas) {
         let title = Text::new(self.left, self.top - 9.0, "decisions")
             .size(12.0)
             .bold();
@@ -220,7 +220,7 @@ fn triangle(x: f64, y: f64, height: f64) -> String {
 }
 
 /// Bands in rows, so that no two labels meet.
-pub(super) fn band_rows<'a>(bands: &'a [Band], axis: &TimeAxis) -> Vec<Vec<&'a Band>> {
+pub(in crate::cli) fn band_rows<'a>(bands: &'a [Band], axis: &TimeAxis) -> Vec<Vec<&'a Band>> {
     let mut rows: Vec<(f64, Vec<&Band>)> = Vec::new();
     for band in bands.iter().take(40) {
         let from = label_x(band, axis);
@@ -241,7 +241,7 @@ fn label_x(band: &Band, axis: &TimeAxis) -> f64 {
     axis.x(band.from).min(last).max(axis.left())
 }
 
-pub(super) fn bands(
+pub(in crate::cli) fn bands(
     canvas: &mut Canvas,
     rows: &[Vec<&Band>],
     axis: &TimeAxis,

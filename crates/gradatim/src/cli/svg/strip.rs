@@ -6,15 +6,17 @@ use super::element::{Canvas, Text, fitted, number, width};
 
 /// What the height of a strip means.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub(in crate::cli) struct Scale {
+    least: f64,
     most: f64,
     step: f64,
     unit: &'static str,
 }
 
 impl Scale {
-    pub(super) fn percent() -> Self {
+    pub(in crate::cli) fn percent() -> Self {
         Self {
+            least: 0.0,
             most: 100.0,
             step: 25.0,
             unit: "%",
@@ -22,7 +24,7 @@ impl Scale {
     }
 
     /// From 0 to a round number of at least this.
-    pub(super) fn up_to(most: f64, unit: &'static str) -> Self {
+    pub(in crate::cli) fn up_to(most: f64, unit: &'static str) -> Self {
         let most = if most.is_finite() {
             most.clamp(1.0, 1e9)
         } else {
@@ -32,7 +34,7 @@ impl Scale {
     }
 
     /// The same for what is counted.
-    pub(super) fn whole_up_to(most: f64) -> Self {
+    pub(in crate::cli) fn whole_up_to(most: f64) -> Self {
         let most = if most.is_finite() {
             most.clamp(1.0, 1e9)
         } else {
@@ -42,8 +44,36 @@ impl Scale {
         Self::stepped(most, step, "")
     }
 
+    /// Between round numbers around all of these, from 0 where they are not far from it.
+    pub(in crate::cli) fn around(values: impl Iterator<Item = f64>) -> Self {
+        let finite = values.filter(|value| value.abs() < 1e15);
+        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        if low > high {
+            return Self::stepped(1.0, 0.25, "");
+        }
+        let low = if low > 0.0 && low < high * 0.4 {
+            0.0
+        } else {
+            low
+        };
+        // Values that do not differ stand in the middle.
+        let room = (high - low).max(high.abs().max(low.abs()) * 1e-3).max(1e-6);
+        let step = step(room / 4.0, &[1.0, 2.0, 2.5, 5.0, 10.0]);
+        let least = (low / step + 1e-9).floor() * step;
+        let most = (high / step - 1e-9).ceil() * step;
+        Self {
+            least,
+            most: most.max(least + step),
+            step,
+            unit: "",
+        }
+    }
+
     fn stepped(most: f64, step: f64, unit: &'static str) -> Self {
         Self {
+            least: 0.0,
             // What is highest does not lie on the frame.
             most: step * (most * 1.02 / step).ceil(),
             step,
@@ -52,9 +82,24 @@ impl Scale {
     }
 
     fn ticks(&self) -> impl Iterator<Item = f64> {
-        let count = (self.most / self.step).round() as u32;
-        let step = self.step;
-        (0..=count).map(move |tick| f64::from(tick) * step)
+        let count = ((self.most - self.least) / self.step).round() as u32;
+        let (least, step) = (self.least, self.step);
+        (0..=count).map(move |tick| least + f64::from(tick) * step)
+    }
+
+    /// A value with as many digits as tell two ticks apart.
+    fn text(&self, value: f64) -> String {
+        let places = (1.0 - self.step.log10().floor()).clamp(0.0, 12.0) as usize;
+        let text = format!("{:.places$}", value + 0.0);
+        let text = match text.contains('.') {
+            true => text.trim_end_matches('0').trim_end_matches('.'),
+            false => &text,
+        };
+        match text {
+            "-0" => "0".to_owned(),
+            text if text.len() > 8 => format!("{value:.1e}"),
+            text => text.to_owned(),
+        }
     }
 }
 
@@ -67,7 +112,7 @@ fn step(least: f64, nice: &[f64]) -> f64 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dash {
+pub(in crate::cli) enum Dash {
     Solid,
     Long,
     Dotted,
@@ -95,20 +140,20 @@ enum Key {
     Line(&'static str, Dash),
 }
 
-pub(super) struct Strip<'a> {
+pub(in crate::cli) struct Strip<'a> {
     title: &'a str,
     top: f64,
     height: f64,
     scale: Scale,
     area: Option<(&'a Points, &'static str)>,
     lines: Vec<Line<'a>>,
-    bounds: Vec<(f64, &'a str, &'static str)>,
+    bounds: Vec<(f64, String, &'static str)>,
     keys: Vec<(Key, &'a str)>,
     note: &'a str,
 }
 
 impl<'a> Strip<'a> {
-    pub(super) fn new(title: &'a str, top: f64, height: f64, scale: Scale) -> Self {
+    pub(in crate::cli) fn new(title: &'a str, top: f64, height: f64, scale: Scale) -> Self {
         Self {
             title,
             top,
@@ -122,12 +167,12 @@ impl<'a> Strip<'a> {
         }
     }
 
-    pub(super) fn area(&mut self, name: &'a str, points: &'a Points, ink: &'static str) {
+    pub(in crate::cli) fn area(&mut self, name: &'a str, points: &'a Points, ink: &'static str) {
         self.area = Some((points, ink));
         self.keys.push((Key::Area(ink), name));
     }
 
-    pub(super) fn line(
+    pub(in crate::cli) fn line(
         &mut self,
         name: &'a str,
         points: &'a Points,
@@ -143,7 +188,7 @@ impl<'a> Strip<'a> {
         self.keys.push((Key::Line(ink, dash), name));
     }
 
-    pub(super) fn thin_line(&mut self, points: &'a Points, ink: &'static str) {
+    pub(in crate::cli) fn thin_line(&mut self, points: &'a Points, ink: &'static str) {
         self.lines.push(Line {
             points,
             ink,
@@ -152,16 +197,16 @@ impl<'a> Strip<'a> {
         });
     }
 
-    pub(super) fn bound(&mut self, value: f64, metric: &'a str, ink: &'static str) {
-        self.bounds.push((value, metric, ink));
+    pub(in crate::cli) fn bound(&mut self, value: f64, label: String, ink: &'static str) {
+        self.bounds.push((value, label, ink));
     }
 
-    pub(super) fn note(&mut self, note: &'a str) {
+    pub(in crate::cli) fn note(&mut self, note: &'a str) {
         self.note = note;
     }
 
     /// Marks an instant from top to bottom.
-    pub(super) fn guide(&self, canvas: &mut Canvas, x: f64, ink: &'static str) {
+    pub(in crate::cli) fn guide(&self, canvas: &mut Canvas, x: f64, ink: &'static str) {
         let style = [
             ("stroke", ink),
             ("stroke-width", "0.8"),
@@ -170,12 +215,14 @@ impl<'a> Strip<'a> {
         canvas.line((x, self.top), (x, self.top + self.height), &style);
     }
 
-    fn y(&self, value: f64) -> f64 {
-        let part = (value / self.scale.most).clamp(0.0, 1.0);
+    /// Where a value lies; what is above or below the scale lies on its edge.
+    pub(in crate::cli) fn y(&self, value: f64) -> f64 {
+        let (least, most) = (self.scale.least, self.scale.most);
+        let part = ((value - least) / (most - least)).clamp(0.0, 1.0);
         self.top + self.height * (1.0 - part)
     }
 
-    pub(super) fn draw(&self, canvas: &mut Canvas, axis: &TimeAxis) {
+    pub(in crate::cli) fn draw(&self, canvas: &mut Canvas, axis: &TimeAxis) {
         self.frame(canvas, axis);
         if let Some((points, ink)) = self.area {
             let path = self.area_path(points, axis);
@@ -207,10 +254,11 @@ impl<'a> Strip<'a> {
         self.legend(canvas, axis);
         for tick in self.scale.ticks() {
             let y = self.y(tick);
-            let ink = if tick == 0.0 { "#333333" } else { "#e4e4e4" };
+            let is_floor = tick == self.scale.least;
+            let ink = if is_floor { "#333333" } else { "#e4e4e4" };
             canvas.line((axis.left(), y), (axis.right(), y), &[("stroke", ink)]);
             let gap = if self.scale.unit.is_empty() { "" } else { " " };
-            let label = format!("{}{gap}{}", number(tick), self.scale.unit);
+            let label = format!("{}{gap}{}", self.scale.text(tick), self.scale.unit);
             canvas.text(
                 &Text::new(axis.left() - 8.0, y + 3.5, &label)
                     .size(10.0)
@@ -250,7 +298,7 @@ impl<'a> Strip<'a> {
 
     fn draw_bounds(&self, canvas: &mut Canvas, axis: &TimeAxis) {
         let mut taken: Vec<f64> = Vec::new();
-        for (value, metric, ink) in &self.bounds {
+        for (value, label, ink) in &self.bounds {
             let y = self.y(*value);
             let style = [("stroke", *ink), ("stroke-dasharray", "2 2")];
             canvas.line((axis.left(), y), (axis.right(), y), &style);
@@ -261,7 +309,7 @@ impl<'a> Strip<'a> {
             taken.push(y);
             let below = y - 4.0 < self.top + 8.0;
             let at = if below { y + 11.0 } else { y - 4.0 };
-            let label = fitted(&format!("{} % {metric}", number(*value)), 10.0, 400.0);
+            let label = fitted(label, 10.0, 400.0);
             canvas.text(&Text::new(axis.left() + 5.0, at, &label).size(10.0).ink(ink));
         }
     }
@@ -280,7 +328,7 @@ impl<'a> Strip<'a> {
     }
 
     fn area_path(&self, points: &Points, axis: &TimeAxis) -> String {
-        let floor = number(self.y(0.0));
+        let floor = number(self.y(self.scale.least));
         let mut path = String::new();
         for (x, until, value) in self.spans(points, axis) {
             let (y, x, until) = (number(self.y(value)), number(x), number(until));
@@ -298,5 +346,37 @@ impl<'a> Strip<'a> {
         let spans = points.iter().zip(ends);
         let known = spans.filter_map(|((at, value), end)| Some((axis.x(*at), end, (*value)?)));
         known.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(values: &[f64]) -> Vec<String> {
+        let scale = Scale::around(values.iter().copied());
+        scale.ticks().map(|tick| scale.text(tick)).collect()
+    }
+
+    #[test]
+    fn a_scale_has_a_few_round_ticks_around_its_values() {
+        assert_eq!(
+            ticks(&[0.9, 1.0, 0.95]),
+            ["0.9", "0.925", "0.95", "0.975", "1"]
+        );
+        assert_eq!(ticks(&[0.1, 0.5]), ["0", "0.2", "0.4", "0.6"]);
+        assert_eq!(ticks(&[-1.0, 1.0]), ["-1", "-0.5", "0", "0.5", "1"]);
+        for values in [
+            &[][..],
+            &[0.0],
+            &[f64::NAN, f64::INFINITY],
+            &[7.0],
+            &[1e14, 0.0],
+            &[-1e-12],
+            &[1e300],
+        ] {
+            let ticks = ticks(values);
+            assert!((2..=12).contains(&ticks.len()), "{values:?}: {ticks:?}");
+        }
     }
 }

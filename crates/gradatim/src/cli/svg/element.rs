@@ -7,7 +7,7 @@ const SIGN: f64 = 0.56;
 
 /// A text and how it looks.
 #[derive(Clone, Debug)]
-pub(super) struct Text {
+pub(in crate::cli) struct Text {
     x: f64,
     y: f64,
     text: String,
@@ -18,7 +18,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn new(x: f64, y: f64, text: &str) -> Self {
+    pub(in crate::cli) fn new(x: f64, y: f64, text: &str) -> Self {
         Self {
             x,
             y,
@@ -30,41 +30,41 @@ impl Text {
         }
     }
 
-    pub(super) fn size(mut self, size: f64) -> Self {
+    pub(in crate::cli) fn size(mut self, size: f64) -> Self {
         self.size = size;
         self
     }
 
-    pub(super) fn ink(mut self, ink: &'static str) -> Self {
+    pub(in crate::cli) fn ink(mut self, ink: &'static str) -> Self {
         self.ink = ink;
         self
     }
 
-    pub(super) fn bold(mut self) -> Self {
+    pub(in crate::cli) fn bold(mut self) -> Self {
         self.bold = true;
         self
     }
 
     /// Ends at its place instead of beginning there.
-    pub(super) fn ending(mut self) -> Self {
+    pub(in crate::cli) fn ending(mut self) -> Self {
         self.anchor = "end";
         self
     }
 
     /// Stands around its place.
-    pub(super) fn centred(mut self) -> Self {
+    pub(in crate::cli) fn centred(mut self) -> Self {
         self.anchor = "middle";
         self
     }
 }
 
 /// How wide a text is at most, in a font of this size.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(in crate::cli) fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * SIGN * size
 }
 
 /// The text, cut to this width.
-pub(super) fn fitted(text: &str, size: f64, room: f64) -> String {
+pub(in crate::cli) fn fitted(text: &str, size: f64, room: f64) -> String {
     if width(text, size) <= room {
         return text.to_owned();
     }
@@ -74,12 +74,12 @@ pub(super) fn fitted(text: &str, size: f64, room: f64) -> String {
 }
 
 /// A drawing in the making.
-pub(super) struct Canvas {
+pub(in crate::cli) struct Canvas {
     svg: String,
 }
 
 impl Canvas {
-    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+    pub(in crate::cli) fn new(width: f64, height: f64, title: &str) -> Self {
         let (w, h) = (number(width), number(height));
         let svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w} {h}\" width=\"{w}\" \
@@ -91,7 +91,7 @@ impl Canvas {
         Self { svg }
     }
 
-    pub(super) fn text(&mut self, text: &Text) {
+    pub(in crate::cli) fn text(&mut self, text: &Text) {
         let weight = if text.bold {
             " font-weight=\"bold\""
         } else {
@@ -110,13 +110,18 @@ impl Canvas {
     }
 
     /// An element without content: its name and its attributes.
-    pub(super) fn element(&mut self, name: &str, attributes: &[(&str, &str)]) {
+    pub(in crate::cli) fn element(&mut self, name: &str, attributes: &[(&str, &str)]) {
         self.open(name, attributes);
         self.svg.push_str("/>\n");
     }
 
     /// An element that shows a sentence when the pointer rests on it.
-    pub(super) fn hovered(&mut self, name: &str, attributes: &[(&str, &str)], sentence: &str) {
+    pub(in crate::cli) fn hovered(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        sentence: &str,
+    ) {
         self.open(name, attributes);
         let _ = writeln!(self.svg, "><title>{}</title></{name}>", escaped(sentence));
     }
@@ -128,7 +133,12 @@ impl Canvas {
         }
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), style: &[(&str, &str)]) {
+    pub(in crate::cli) fn line(
+        &mut self,
+        from: (f64, f64),
+        to: (f64, f64),
+        style: &[(&str, &str)],
+    ) {
         let ends = [from.0, from.1, to.0, to.1].map(number);
         let [x1, y1, x2, y2] = ends.each_ref().map(String::as_str);
         let mut attributes = vec![("x1", x1), ("y1", y1), ("x2", x2), ("y2", y2)];
@@ -136,7 +146,27 @@ impl Canvas {
         self.element("line", &attributes);
     }
 
-    pub(super) fn rect(&mut self, at: (f64, f64), size: (f64, f64), style: &[(&str, &str)]) {
+    /// A rectangle that shows a sentence when the pointer rests on it.
+    pub(in crate::cli) fn hovered_rect(
+        &mut self,
+        at: (f64, f64),
+        size: (f64, f64),
+        style: &[(&str, &str)],
+        sentence: &str,
+    ) {
+        let sides = [at.0, at.1, size.0, size.1].map(number);
+        let [x, y, width, height] = sides.each_ref().map(String::as_str);
+        let mut attributes = vec![("x", x), ("y", y), ("width", width), ("height", height)];
+        attributes.extend_from_slice(style);
+        self.hovered("rect", &attributes, sentence);
+    }
+
+    pub(in crate::cli) fn rect(
+        &mut self,
+        at: (f64, f64),
+        size: (f64, f64),
+        style: &[(&str, &str)],
+    ) {
         let sides = [at.0, at.1, size.0, size.1].map(number);
         let [x, y, width, height] = sides.each_ref().map(String::as_str);
         let mut attributes = vec![("x", x), ("y", y), ("width", width), ("height", height)];
@@ -144,14 +174,14 @@ impl Canvas {
         self.element("rect", &attributes);
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(in crate::cli) fn finish(mut self) -> String {
         self.svg.push_str("</svg>\n");
         self.svg
     }
 }
 
 /// A number with at most one digit behind the point.
-pub(super) fn number(value: f64) -> String {
+pub(in crate::cli) fn number(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
     match rounded.is_finite() {
         true => format!("{}", rounded + 0.0),
