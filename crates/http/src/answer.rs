@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use gradatim_core::fault::{FaultKind, Retry};
 use gradatim_core::port::PortError;
+use serde_json::Value;
 
 use crate::vault::Vault;
 
 /// How much of an answer's text an error quotes, in characters.
 const QUOTED: usize = 160;
+/// How much of an answer is looked through for secrets before it is quoted, in bytes.
+const SEARCHED: usize = 64 * 1024;
 
 /// What came back: any status, and the whole body.
 #[derive(Clone)]
@@ -68,9 +71,19 @@ impl Answer {
         self.vault.strike(&String::from_utf8_lossy(&self.body))
     }
 
+    /// Whether a secret was sent, that may have come back.
+    pub(crate) fn holds_secrets(&self) -> bool {
+        !self.vault.is_empty()
+    }
+
     /// A text with every secret that was sent struck out.
     pub fn strike(&self, text: &str) -> String {
         self.vault.strike(text)
+    }
+
+    /// JSON with every secret that was sent struck out of its texts and names.
+    pub fn strike_json(&self, json: Value) -> Value {
+        self.vault.strike_json(json)
     }
 
     /// The beginning of the body on one line; nothing where it is a page for browsers.
@@ -78,10 +91,19 @@ impl Answer {
         if self.content_type == "text/html" {
             return "a web page".to_owned();
         }
-        let head = self.body.get(..self.body.len().min(4 * QUOTED));
-        let text = self.strike(&String::from_utf8_lossy(head.unwrap_or_default()));
+        let text = self.strike(&String::from_utf8_lossy(self.head()));
         let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         plain.take(QUOTED).collect::<String>().trim().to_owned()
+    }
+
+    /// The beginning of the body, without the end where it could cut a secret in two.
+    fn head(&self) -> &[u8] {
+        let body = self.body.as_slice();
+        if body.len() <= SEARCHED {
+            return body;
+        }
+        let most = SEARCHED.saturating_sub(self.vault.longest());
+        body.get(..most.max(4 * QUOTED)).unwrap_or(body)
     }
 }
 

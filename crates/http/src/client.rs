@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gradatim_core::port::{PortError, Secret, Secrets};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use tokio::sync::Semaphore;
@@ -131,7 +131,12 @@ impl HttpClient {
         let _turn = turns.acquire().await;
         let to = host(&url);
         let built = self.build(request, url, &vault, token.as_ref())?;
-        let response = built.send().await;
+        let built = built.build();
+        let built = built.map_err(|error| failure::unsent(&to, &vault, error))?;
+        if let Some(sent) = credential(&built) {
+            vault.hide(sent);
+        }
+        let response = self.client(request.insecure)?.execute(built).await;
         let response = response.map_err(|error| failure::unsent(&to, &vault, error))?;
         if response.status() == 401
             && let Authentication::OAuth2(grant) = &request.authentication
@@ -317,16 +322,18 @@ fn headers(
     Ok(built)
 }
 
+/// Name and password as they are sent, which is another text than either of them.
+fn credential(request: &reqwest::Request) -> Option<Secret> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    Some(Secret::new(value.strip_prefix("Basic ")?))
+}
+
 async fn read(
     mut response: Response,
     host: String,
     vault: Vault,
     most: usize,
 ) -> Result<Answer, PortError> {
-    let announced = response.content_length().unwrap_or(0);
-    if announced > most as u64 {
-        return Err(failure::too_large(&host, most));
-    }
     let text = |name| {
         let value = response.headers().get(name)?.to_str().ok()?;
         Some(value.trim().to_owned())
@@ -336,17 +343,7 @@ async fn read(
     let content_type = kind.trim().to_ascii_lowercase();
     let retry_after = text(RETRY_AFTER).and_then(|text| failure::retry_after(&text));
     let status = response.status().as_u16();
-    let mut body = Vec::new();
-    loop {
-        let chunk = response.chunk().await;
-        match chunk.map_err(|error| failure::cut_short(&host, &vault, error))? {
-            None => break,
-            Some(chunk) if body.len() + chunk.len() > most => {
-                return Err(failure::too_large(&host, most));
-            }
-            Some(chunk) => body.extend_from_slice(&chunk),
-        }
-    }
+    let body = body(&mut response, &host, &vault, most).await?;
     Ok(Answer {
         status,
         content_type,
@@ -355,6 +352,29 @@ async fn read(
         host,
         vault,
     })
+}
+
+/// The whole body, if it is no larger than this.
+pub(crate) async fn body(
+    response: &mut Response,
+    host: &str,
+    vault: &Vault,
+    most: usize,
+) -> Result<Vec<u8>, PortError> {
+    if response.content_length().unwrap_or(0) > most as u64 {
+        return Err(failure::too_large(host, most));
+    }
+    let mut body = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        match chunk.map_err(|error| failure::cut_short(host, vault, error))? {
+            None => return Ok(body),
+            Some(chunk) if body.len() + chunk.len() > most => {
+                return Err(failure::too_large(host, most));
+            }
+            Some(chunk) => body.extend_from_slice(&chunk),
+        }
+    }
 }
 
 #[cfg(test)]

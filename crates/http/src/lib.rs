@@ -40,6 +40,7 @@ pub use self::authentication::{Authentication, OAuth2};
 pub use self::client::{HttpClient, HttpClientBuilder};
 pub use self::part::{Endpoint, Part, misread};
 pub use self::request::{Body, Request};
+pub use self::vault::strike;
 
 /// The present instant, for a probe: nobody gives it one.
 pub fn now() -> gradatim_core::time::Timestamp {

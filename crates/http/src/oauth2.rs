@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::authentication::OAuth2;
+use crate::client;
 use crate::failure::{self, host};
 use crate::vault::Vault;
 
@@ -18,7 +19,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// How long a token is kept whose giver does not say; RFC 6749 leaves it open.
 const UNSAID: Duration = Duration::from_secs(60);
 /// The largest answer of a token endpoint, in bytes.
-const MOST: u64 = 64 * 1024;
+const MOST: usize = 64 * 1024;
 
 /// Tokens by whom they were given for.
 #[derive(Default)]
@@ -102,7 +103,7 @@ async fn fetch(
     );
     let request = client.post(url).basic_auth(name, Some(secret)).form(&form);
     let response = request.send().await;
-    let response = response.map_err(|error| failure::unsent(&to, vault, error))?;
+    let mut response = response.map_err(|error| failure::unsent(&to, vault, error))?;
     let status = response.status();
     if !status.is_success() {
         let text = format!("{to} gives no token: it answers {}", status.as_u16());
@@ -112,14 +113,7 @@ async fn fetch(
         };
         return Err(PortError::new(kind, text));
     }
-    if response.content_length().unwrap_or(0) > MOST {
-        return Err(failure::too_large(
-            &to,
-            usize::try_from(MOST).unwrap_or(usize::MAX),
-        ));
-    }
-    let body = response.bytes().await;
-    let body = body.map_err(|error| failure::cut_short(&to, vault, error))?;
+    let body = client::body(&mut response, &to, vault, MOST).await?;
     // What does not parse is not shown: it may hold the token.
     serde_json::from_slice(&body).map_err(|_| {
         let text = format!("{to} gives a token that cannot be understood");

@@ -73,7 +73,7 @@ impl Asking {
             .query(&self.path)
             .map_err(|error| answer.malformed(error))?;
         match found.first() {
-            Some(value) => Ok(Reading::Json((*value).clone())),
+            Some(value) => Ok(Reading::Json(answer.strike_json((*value).clone()))),
             None => Err(answer.malformed(format_args!("nothing at {}", self.path))),
         }
     }

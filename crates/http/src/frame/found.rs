@@ -1,10 +1,12 @@
 //! From an answer to what it says; pure.
 
+use std::collections::BTreeMap;
+
 use gradatim_core::fault::FaultKind;
-use gradatim_core::measurement::Reading;
+use gradatim_core::measurement::{Reading, Series};
 use gradatim_core::port::PortError;
 
-use super::{Data, Frame};
+use super::{Data, Frame, Stream};
 use crate::answer::Answer;
 
 /// What was found, with what the server warns of.
@@ -35,12 +37,49 @@ pub fn found(answer: &Answer) -> Result<Found, PortError> {
         } => {
             warnings.extend(infos);
             let warnings = warnings.iter().map(|text| answer.strike(text)).collect();
+            let data = struck(data, answer);
             Ok(Found { data, warnings })
         }
         Frame {
             data: None, error, ..
         } => Err(answer.malformed(if error.is_empty() { "no data" } else { &error })),
     }
+}
+
+/// What was sent may come back as a label: it is struck out of those, too.
+fn struck(data: Data, answer: &Answer) -> Data {
+    if !answer.holds_secrets() {
+        return data;
+    }
+    let series = |all: Vec<Series>| {
+        let one = |mut series: Series| {
+            series.labels = labels(series.labels, answer);
+            series
+        };
+        all.into_iter().map(one).collect()
+    };
+    match data {
+        Data::Scalar(number) => Data::Scalar(number),
+        Data::Vector(all) => Data::Vector(series(all)),
+        Data::Matrix(all) => Data::Matrix(series(all)),
+        Data::Text(text) => Data::Text(answer.strike(&text)),
+        Data::Streams(streams) => {
+            let one = |stream: Stream| Stream {
+                labels: labels(stream.labels, answer),
+                values: stream
+                    .values
+                    .into_iter()
+                    .map(|(at, line)| (at, answer.strike(&line)))
+                    .collect(),
+            };
+            Data::Streams(streams.into_iter().map(one).collect())
+        }
+    }
+}
+
+fn labels(labels: BTreeMap<String, String>, answer: &Answer) -> BTreeMap<String, String> {
+    let one = |(name, value): (String, String)| (answer.strike(&name), answer.strike(&value));
+    labels.into_iter().map(one).collect()
 }
 
 /// A number or series; a text is neither.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::{PortError, Secret};
+use gradatim_http::strike;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -29,14 +30,8 @@ pub(super) struct Ended {
 impl Ended {
     /// The same with secrets struck out: a program may print its environment.
     pub(super) fn without(mut self, hidden: &[Secret]) -> Self {
-        for value in hidden
-            .iter()
-            .map(Secret::reveal)
-            .filter(|value| !value.is_empty())
-        {
-            self.stdout = self.stdout.replace(value, "[secret]");
-            self.stderr = self.stderr.replace(value, "[secret]");
-        }
+        self.stdout = strike(&self.stdout, hidden);
+        self.stderr = strike(&self.stderr, hidden);
         self
     }
 
