@@ -33,10 +33,10 @@ pub(super) struct Analysis {
     #[arg(long = "template", value_name = "NAME")]
     templates: Vec<String>,
     /// Ask this Prometheus, whatever the templates say
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     prometheus: Option<String>,
     /// Ask this Loki, whatever the templates say
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = address)]
     loki: Option<String>,
     /// Look for secrets in files below this directory, as DIR/NAME/KEY, before the environment's
     /// SECRET_NAME_KEY
@@ -61,6 +61,16 @@ fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("NAME=VALUE is wanted".to_owned()),
+    }
+}
+
+/// A wrong address is wrong input, and no server that cannot be reached.
+fn address(text: &str) -> Result<String, String> {
+    let http = text.strip_prefix("http://");
+    let rest = http.or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with(['/', ':']) => Ok(text.to_owned()),
+        _ => Err("an address such as http://127.0.0.1:9090 is wanted".to_owned()),
     }
 }
 

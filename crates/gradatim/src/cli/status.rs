@@ -35,7 +35,16 @@ impl Status {
                 writeln!(io.out, "{text}")?;
             }
             false if all.is_empty() => writeln!(io.err, "No rollout has been decided on yet.")?,
-            false => store::table(&all, store::now()).write(&mut io.out)?,
+            false => {
+                let (now, look) = (store::now(), io.out.look());
+                store::table(&all, now).write(&mut io.out)?;
+                for line in all
+                    .iter()
+                    .flat_map(|seen| store::evidence(seen, &[], now, look))
+                {
+                    writeln!(io.out, "{line}")?;
+                }
+            }
         }
         for text in &broken {
             let head = io.err.look().paint(Tone::Waiting, "warning:");

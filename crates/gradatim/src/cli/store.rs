@@ -7,14 +7,15 @@ use gradatim_core::id::RolloutId;
 use gradatim_core::port::PortError;
 use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
+use gradatim_driver::Evidence;
 use gradatim_driver::clock::{Clock, SystemClock};
 use gradatim_driver::store::{FileRollout, FileStore, Published};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::look::Tone;
+use super::look::{Look, Tone};
 use super::table::{Side, Table};
-use super::text::{clean, clock, percent};
+use super::text::{clean, clock, percent, wrap};
 
 /// Which store.
 #[derive(Clone, Debug, clap::Args)]
@@ -148,6 +149,30 @@ pub(super) fn table(all: &[Seen], now: Timestamp) -> Table {
         table.tone(1, tone(published.phase));
     }
     table
+}
+
+/// The log lines that say why measurements failed, under a line that says which.
+pub(super) fn evidence(seen: &Seen, known: &[Evidence], now: Timestamp, look: Look) -> Vec<String> {
+    let fresh = seen.published.evidence.iter();
+    let fresh = fresh.filter(|evidence| !known.contains(evidence));
+    let mut lines = Vec::new();
+    for evidence in fresh {
+        let rollout = clean(seen.published.rollout.as_str());
+        let metric = clean(evidence.metric.as_str());
+        let ago = clock(now.since(evidence.at));
+        let head = format!("{rollout}: {metric} failed {ago} ago; the newest lines of its log");
+        let head = wrap(&head, look.width.saturating_sub(2));
+        lines.extend(head.iter().map(|line| format!("  {line}")));
+        for line in &evidence.lines {
+            let line = clean(line);
+            let wrapped = wrap(&line, look.width.saturating_sub(6));
+            lines.extend(wrapped.iter().map(|line| {
+                look.paint(Tone::Faint, format!("      {line}"))
+                    .into_owned()
+            }));
+        }
+    }
+    lines
 }
 
 pub(super) fn versions(published: &Published) -> String {

@@ -134,6 +134,10 @@ impl Shown {
             true => vec!["No rollout has been decided on yet.".to_owned()],
             false => store::table(all, now).drawn(look),
         };
+        lines.extend(
+            all.iter()
+                .flat_map(|seen| store::evidence(seen, &[], now, look)),
+        );
         let room = look.height.saturating_sub(2).max(2);
         if lines.len() > room {
             let hidden = lines.len() - room + 1;
@@ -175,6 +179,12 @@ impl Shown {
         let why = store::why(seen, now);
         for line in wrap(&why, look.width.saturating_sub(4)) {
             writeln!(out, "    {line}")?;
+        }
+        let mut known = self.last.iter().map(|it| &it.published);
+        let known = known.find(|it| it.rollout == published.rollout);
+        let known = known.map_or(&[][..], |it| it.evidence.as_slice());
+        for line in store::evidence(seen, known, now, look) {
+            writeln!(out, "{line}")?;
         }
         Ok(())
     }

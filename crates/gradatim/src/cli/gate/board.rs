@@ -139,13 +139,18 @@ impl Board {
             }
         }
         let (tone, word) = verdict(state.phase);
+        let said = match state.message.as_str() {
+            "" => format!("{word} in {}.", text_of(took)),
+            message => format!("{word} in {}: {}", text_of(took), text::clean(message)),
+        };
         let look = io.out.look();
-        let took = text_of(took);
-        write!(io.out, "{} in {took}", look.paint(tone, word))?;
-        match state.message.as_str() {
-            "" => writeln!(io.out, "."),
-            message => writeln!(io.out, ": {}", text::clean(message)),
+        for line in text::wrap(&said, look.width) {
+            match line.strip_prefix(word) {
+                Some(rest) => writeln!(io.out, "{}{rest}", look.paint(tone, word))?,
+                None => writeln!(io.out, "{line}")?,
+            }
         }
+        Ok(())
     }
 
     fn table(&self, run: &AnalysisRun, out: &mut Output<'_>) -> io::Result<()> {
