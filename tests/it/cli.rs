@@ -5,7 +5,7 @@ mod explaining;
 mod forecasts;
 mod ordering;
 mod replaying;
-mod world;
+pub(crate) mod world;
 
 use std::fs;
 use std::path::Path;

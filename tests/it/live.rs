@@ -11,6 +11,7 @@ mod ingress;
 mod istio;
 mod kubernetes;
 mod loki;
+mod manifests;
 mod nginx;
 mod prometheus;
 mod server;

@@ -1,9 +1,9 @@
 //! Everything that needs more than one crate.
 
-mod cli;
+pub(crate) mod cli;
 mod conformance;
 mod live;
-mod manifests;
+pub(crate) mod manifests;
 mod parity;
 mod properties;
 mod providers;

@@ -1,6 +1,6 @@
 //! Manifests as people write them: our own examples, and a table of those that are met elsewhere.
 
-mod examples;
+pub(crate) mod examples;
 mod trials;
 mod wild;
 

@@ -3,8 +3,10 @@
 
 mod faults;
 mod gates;
+mod k6;
 mod notifications;
 mod rules;
+mod secrets;
 mod tls;
 mod world;
 

@@ -23,6 +23,29 @@
 //! prints. Without, no condition is needed: 0 passes, anything else fails, and a test program
 //! such as k6 gates a step without Kubernetes.
 //!
+//! # k6
+//!
+//! k6 exits with 0 when every threshold of its script held and with 99 when one was crossed, so
+//! that no result has to be read:
+//!
+//! ```yaml
+//! provider:
+//!   command: {command: [k6, run, --quiet, checkout.js], timeout: 5m}
+//! ```
+//!
+//! What it measured can be judged instead, from the file of `--summary-export` wherever that is
+//! served:
+//!
+//! ```yaml
+//! successCondition: result < 0.01
+//! provider:
+//!   web: {url: "http://load/summary.json", jsonPath: "{$.metrics.http_req_failed.value}"}
+//! ```
+//!
+//! Other paths are `{$.metrics.checks.value}` (the part of the checks that held) and
+//! `{$.metrics.http_req_duration['p(95)']}` (milliseconds). A threshold in that file is `true` when
+//! it was crossed, and of `http_req_failed` the `passes` are the requests that failed.
+//!
 //! # Gates, by Flagger's names
 //!
 //! | Flagger | here |

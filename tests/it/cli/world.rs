@@ -45,7 +45,7 @@ impl Workload for Servers {
 #[derive(Default)]
 struct Memory(Mutex<Option<Route>>);
 
-fn capabilities() -> Capabilities {
+pub(crate) fn capabilities() -> Capabilities {
     Capabilities {
         confidence: Confidence::Proxy,
         settle: Duration::ZERO,
@@ -95,21 +95,19 @@ fn seen<T: PartialEq>(part: Stamped<T>) -> Seen<T> {
 }
 
 /// 20 %, a pause without end, 60 %, another one.
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let steps = [20, 60].map(|weight| [StepSpec::set_weight(weight), StepSpec::pause()]);
     let routing = TrafficRouting::new("memory", serde_json::Value::Null);
     let canary = CanarySpec::new(steps.into_iter().flatten()).with_traffic_routing(routing);
     let registry = Registry::new().with_router("memory", |_, _| Ok(capabilities()));
     let spec = RolloutSpec::new("shop", canary).with_replicas(2);
-    let mut plan = compile(&spec, &[], &registry).unwrap().plan;
-    plan.drain_delay = Duration::ZERO;
-    plan.sealed()
+    compile(&spec, &[], &registry).unwrap().plan
 }
 
 const HOLDER: &str = "test";
 
 /// Stops a driver, and says so to those who look at its store.
-pub(super) async fn stop(driver: Driver, dir: &Path) {
+pub(crate) async fn stop(driver: Driver, dir: &Path) {
     driver.shut_down().await;
     let store = FileStore::open(dir.join("releases")).unwrap();
     store.retire(HOLDER).unwrap();
@@ -117,6 +115,16 @@ pub(super) async fn stop(driver: Driver, dir: &Path) {
 
 /// A driver that delivers v2 of "shop", and writes a decision log beside the store.
 pub(super) async fn deliver(dir: &Path) -> (Driver, Release) {
+    deliver_plan(dir, plan(), |ports| ports).await
+}
+
+/// The same by a plan of one's own, with more ports.
+pub(crate) async fn deliver_plan(
+    dir: &Path,
+    mut plan: Plan,
+    more: impl FnOnce(Ports) -> Ports,
+) -> (Driver, Release) {
+    plan.drain_delay = Duration::ZERO;
     let store = FileStore::open(dir.join("releases")).unwrap();
     let log = DecisionLog::append(dir.join("decisions.jsonl")).unwrap();
     let ports = Ports::new(Arc::new(Servers), Arc::new(store.rollout("shop")));
@@ -125,7 +133,7 @@ pub(super) async fn deliver(dir: &Path) -> (Driver, Release) {
         .witness(Arc::new(store))
         .witness(Arc::new(log))
         .build();
-    let ports = ports.router(Arc::new(Memory::default()));
-    let release = driver.start("shop", plan(), ports).await.unwrap();
+    let ports = more(ports.router(Arc::new(Memory::default())));
+    let release = driver.start("shop", plan.sealed(), ports).await.unwrap();
     (driver, release)
 }

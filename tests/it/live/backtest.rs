@@ -26,6 +26,8 @@ async fn exactly_the_starts_in_the_bad_hour_are_taken_back() {
         return;
     };
     let (from, to) = (at(605), at(13_805));
+    let dir = tempfile::tempdir().unwrap();
+    let picture = dir.path().join("backtest.svg").display().to_string();
     let of = |version: &str, json: bool| {
         let version = format!("version={version}");
         let mut arguments = vec![
@@ -39,6 +41,8 @@ async fn exactly_the_starts_in_the_bad_hour_are_taken_back() {
             &to,
             "--every",
             "10m",
+            "--svg",
+            &picture,
         ];
         arguments.extend(json.then_some("--json"));
         let manifest = template("30s", 10, "1m");
@@ -67,6 +71,11 @@ async fn exactly_the_starts_in_the_bad_hour_are_taken_back() {
         why.starts_with("result[0] = 0.") && why.ends_with("wanted >= 0.95"),
         "{why}"
     );
+
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert_eq!(svg.matches(": rolled back after").count(), 6);
+    assert_eq!(svg.matches(": promoted after").count(), 17);
+    assert!(svg.contains("result[0] &gt;= 0.95"), "{svg}");
 
     let text = of("v2", false);
     assert!(text.contains("promoted         17  73.9 %"), "{text}");

@@ -117,6 +117,8 @@ fn wrong_input_runs_nothing() {
         &["--prometheus", "http://127.0.0.1:1"][..],
         &["--arg", "version=v2", "--template", "nope"],
         &["--arg", "version"],
+        &["--arg", "version=v2", "--prometheus", "prometheus:9090"],
+        &["--arg", "version=v2", "--loki", "http://"],
         &["--arg", "version=v2", "--at", "yesterday"],
     ] {
         let (exit, out, _) = gate(&manifest, arguments);

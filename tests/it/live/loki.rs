@@ -17,16 +17,16 @@ use super::no_secrets;
 use super::server::{Server, find, free_port};
 use crate::providers::ask;
 
-struct Live {
-    address: String,
-    provider: Arc<dyn MetricProvider>,
+pub(super) struct Live {
+    pub(super) address: String,
+    pub(super) provider: Arc<dyn MetricProvider>,
     client: HttpClient,
     _server: Server,
     _dir: tempfile::TempDir,
 }
 
 impl Live {
-    async fn start() -> Option<Self> {
+    pub(super) async fn start() -> Option<Self> {
         let program = find("loki")?;
         let dir = tempfile::tempdir().unwrap();
         let (http, grpc) = (free_port(), free_port());
@@ -48,6 +48,12 @@ impl Live {
 
     /// Pushes lines of one version, a second apart, the last one at `last`.
     async fn push(&self, version: &str, lines: &[String], last: Timestamp) {
+        let labels = json!({"app": "web", "version": version});
+        self.push_to(labels, lines, last).await;
+    }
+
+    /// The same under labels of one's own.
+    pub(super) async fn push_to(&self, labels: Value, lines: &[String], last: Timestamp) {
         let ages = (0..lines.len() as u64).rev();
         let values: Vec<Value> = lines
             .iter()
@@ -57,7 +63,7 @@ impl Live {
                 json!([format!("{at}000000"), line])
             })
             .collect();
-        let stream = json!({"stream": {"app": "web", "version": version}, "values": values});
+        let stream = json!({"stream": labels, "values": values});
         let url = format!("{}/loki/api/v1/push", self.address);
         let request = Request::post(url, Body::Json(json!({"streams": [stream]})));
         self.client.send(&request).await.unwrap().ok().unwrap();
@@ -67,6 +73,20 @@ impl Live {
         self.provider
             .measure(&ask(json!({"query": query}), at))
             .await
+    }
+
+    /// The answer to a query once it is as wanted: a line is seen a moment after it was pushed.
+    pub(super) async fn until(&self, query: &Value, wanted: fn(&Outcome) -> bool) -> Outcome {
+        let mut left = 100;
+        loop {
+            let ask = ask(query.clone(), gradatim_http::now());
+            let outcome = self.provider.measure(&ask).await.unwrap();
+            left -= 1;
+            if wanted(&outcome) || left == 0 {
+                return outcome;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn reading(&self, query: &str, at: Timestamp) -> Reading {

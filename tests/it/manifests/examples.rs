@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use gradatim_core::analysis::MetricPlan;
+use gradatim_core::analysis::{MetricPlan, RunPlan};
 use gradatim_core::plan::{Compiled, Plan, StepKind, StrategyKind};
 use gradatim_core::workload::TroubleKind;
 
 use super::{compiled, reading, repository, steps};
 
 /// The YAML files of each folder below `examples/manifests`, by the folder's path.
-fn sets() -> BTreeMap<String, Vec<(String, String)>> {
+pub(crate) fn sets() -> BTreeMap<String, Vec<(String, String)>> {
     let mut sets = BTreeMap::new();
     let root = repository().join("examples/manifests");
     gather(&root, &root, &mut sets);
@@ -49,6 +49,27 @@ fn set(name: &str) -> BTreeMap<String, Compiled> {
 
 fn plan(set_name: &str, rollout: &str) -> Plan {
     set(set_name).remove(rollout).unwrap().plan
+}
+
+/// Every metric of every rollout of a set, with the run that it is part of.
+pub(crate) fn every_metric(name: &str) -> Vec<(RunPlan, MetricPlan)> {
+    let plans = set(name).into_values().map(|one| one.plan);
+    let runs = plans.flat_map(|plan| {
+        let beside = plan.background.map(|beside| beside.run);
+        let steps = plan.steps.into_iter();
+        let inline = steps.filter_map(|step| match step.kind {
+            StepKind::Analysis(run) => Some(run),
+            _ => None,
+        });
+        inline.chain(beside).collect::<Vec<_>>()
+    });
+    let metrics = |run: RunPlan| {
+        let metrics = run.metrics.clone().into_iter();
+        metrics
+            .map(move |metric| (run.clone(), metric))
+            .collect::<Vec<_>>()
+    };
+    runs.flat_map(metrics).collect()
 }
 
 /// Every metric of a plan, in steps and beside them, each name once.

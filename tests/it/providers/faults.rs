@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gradatim_conformance::provider::SECRET;
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan, judge};
+use gradatim_core::condition::Condition;
 use gradatim_core::fault::{FaultKind, Retry};
 use gradatim_core::measurement::{Outcome, Reading};
 use gradatim_core::port::{MetricProvider, PortError};
@@ -167,6 +169,73 @@ async fn what_cannot_be_understood_is_malformed_and_never_a_number() {
     }
 }
 
+/// The same for a JSON endpoint, where any JSON is an answer: what is none, and a path to nothing.
+#[tokio::test]
+async fn an_endpoint_without_its_json_is_malformed_and_never_a_number() {
+    let digits = "9".repeat(400);
+    for body in [
+        String::new(),
+        r#"{"value": 1"#.to_owned(),
+        "[1,2,3]".to_owned(),
+        "null".to_owned(),
+        r#"{"other": 1}"#.to_owned(),
+        format!(r#"{{"value": {digits}}}"#),
+        "<html><body>It works!</body></html>".to_owned(),
+    ] {
+        let reply = body.clone();
+        let stub = Stub::new(move |_| Reply::json(reply.clone())).await;
+        let (provider, mut query) = providers(&stub.address).remove(2);
+        query["jsonPath"] = json!("{$.value}");
+        let answer = provider.measure(&ask(query, Timestamp::ZERO)).await;
+        let error = answer.expect_err(&body);
+        assert_eq!(error.kind, FaultKind::Malformed, "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_says_it_is_one_passes_no_condition() {
+    let stub = Stub::new(|_| {
+        let page = b"<html><body>true 1 0</body></html>".to_vec();
+        Reply::Whole(200, "text/html", page)
+    });
+    let stub = stub.await;
+    for (provider, query) in providers(&stub.address) {
+        let answer = provider.measure(&ask(query, Timestamp::ZERO)).await;
+        let mut plan = MetricPlan::new("checked", "checked", json!({}));
+        for condition in [
+            "result == true",
+            "result >= 0",
+            "result[0] >= 0",
+            "result < 5",
+        ] {
+            plan.success = Some(Condition::parse(condition).unwrap());
+            let passes = match &answer {
+                Ok(Outcome::Done { reading, .. }) => {
+                    judge(&plan, reading).phase == AnalysisPhase::Successful
+                }
+                _ => false,
+            };
+            assert!(!passes, "{condition}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_query_is_said_in_the_server_s_words_and_not_asked_again() {
+    let refusal = r#"{"status":"error","errorType":"bad_data","error":"1:4: parse error"}"#;
+    for (kind, body) in [
+        ("application/json", refusal),
+        ("text/plain", "1:4: parse error"),
+    ] {
+        let stub = Stub::new(move |_| Reply::Whole(400, kind, body.as_bytes().to_vec())).await;
+        for error in errors(&stub.address).await {
+            let wanted = (FaultKind::Invalid, Retry::Never);
+            assert_eq!((error.kind, error.retry), wanted, "{error}");
+            assert!(error.text.contains("1:4: parse error"), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_hundred_thousand_series_are_refused_with_a_way_out() {
     let item = r#"{"metric":{"pod":"p"},"value":[1,"1"]},"#.repeat(100_000);
@@ -175,26 +244,58 @@ async fn a_hundred_thousand_series_are_refused_with_a_way_out() {
         item.trim_end_matches(',')
     );
     let stub = Stub::new(move |_| Reply::json(body.clone())).await;
-    let (provider, query) = providers(&stub.address).remove(0);
-    let error = provider
-        .measure(&ask(query, Timestamp::ZERO))
-        .await
-        .unwrap_err();
-    assert!(error.text.contains("aggregate the query"), "{error}");
+    for (provider, query) in providers(&stub.address).into_iter().take(2) {
+        let answer = provider.measure(&ask(query, Timestamp::ZERO)).await;
+        let error = answer.unwrap_err();
+        assert!(error.text.contains("aggregate the query"), "{error}");
+    }
 }
 
 #[tokio::test]
 async fn two_hundred_megabytes_are_not_read() {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
-    let stub = Stub::new(move |_| Reply::Endless(head)).await;
-    let (provider, mut query) = providers(&stub.address).remove(0);
-    query["timeout"] = json!(60);
-    let error = provider
-        .measure(&ask(query, Timestamp::ZERO))
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind, FaultKind::Invalid, "{error}");
-    assert!(error.text.contains("ask for less"), "{error}");
+    let announced = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+                     Content-Length: 209715200\r\n\r\n";
+    let endless = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n";
+    for head in [announced, endless] {
+        let stub = Stub::new(move |_| Reply::Endless(head)).await;
+        for (provider, mut query) in providers(&stub.address) {
+            for field in ["timeout", "timeoutSeconds"] {
+                if query.get(field).is_some() {
+                    query[field] = json!(60);
+                }
+            }
+            let answer = provider.measure(&ask(query, Timestamp::ZERO)).await;
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind, FaultKind::Invalid, "{error}");
+            assert!(error.text.contains("ask for less"), "{error}");
+        }
+    }
+}
+
+/// A server whose clock is an hour off answers for the instant that was asked, and not for its own.
+#[tokio::test]
+async fn clocks_that_differ_change_no_question_and_no_answer() {
+    let body = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1800003600,"1"]}]}}"#;
+    let stub = Stub::new(move |_| Reply::json(body)).await;
+    for (provider, query) in providers(&stub.address).into_iter().take(2) {
+        let at = Timestamp::from_secs(1_800_000_000);
+        let answer = provider.measure(&ask(query, at)).await.unwrap();
+        let Outcome::Done {
+            reading: Reading::Series(series),
+            ..
+        } = answer
+        else {
+            panic!("{answer:?}");
+        };
+        let sample = &series[0].samples[0];
+        assert_eq!(
+            (sample.value.get(), sample.at),
+            (1.0, at + Duration::from_secs(3600))
+        );
+    }
+    for request in stub.requests() {
+        assert!(request.contains("time=1800000000"), "{request}");
+    }
 }
 
 #[tokio::test]

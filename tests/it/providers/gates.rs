@@ -1,14 +1,22 @@
 //! Webhook gates: open, closed, and silent.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use gradatim::compile;
+use gradatim::decision::Phase;
+use gradatim::driver::{Release, Status};
 use gradatim_core::measurement::{GateState, Outcome, Reading};
 use gradatim_core::port::MetricProvider;
+use gradatim_core::registry::Registry;
 use gradatim_core::time::Timestamp;
+use gradatim_core::yaml::read;
 use gradatim_web::Webhook;
 use serde_json::{Value, json};
 
 use super::{ask, keys};
+use crate::cli::world::{capabilities, deliver_plan, stop};
 use crate::stub::{Reply, Stub};
 
 async fn state(query: Value) -> GateState {
@@ -71,4 +79,144 @@ async fn a_gate_is_told_what_flagger_s_gates_are_told() {
     assert_eq!(body["phase"], "Progressing");
     assert_eq!(body["checksum"], "v2");
     assert_eq!(body["metadata"], json!({"team": "a"}));
+}
+
+/// A desk that opens the gates that it is told to, by Flagger's names.
+struct Desk {
+    stub: Stub,
+    open: Arc<Mutex<BTreeSet<&'static str>>>,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let open: Arc<Mutex<BTreeSet<&str>>> = Arc::default();
+        let known = Arc::clone(&open);
+        let stub = Stub::new(move |request| {
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let is_open = known.lock().unwrap().contains(path.trim_start_matches('/'));
+            Reply::text(if is_open { 200 } else { 403 }, "")
+        });
+        Self {
+            stub: stub.await,
+            open,
+        }
+    }
+
+    fn opens(&self, gate: &'static str) {
+        self.open.lock().unwrap().insert(gate);
+    }
+
+    /// Waits until a gate has been asked for twice more.
+    async fn is_asked(&self, gate: &str) {
+        let path = format!(" /{gate} ");
+        let count = || {
+            let requests = self.stub.requests();
+            requests.iter().filter(|it| it.contains(&path)).count()
+        };
+        let wanted = count() + 2;
+        for _ in 0..600 {
+            if count() >= wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody asks for {gate}");
+    }
+}
+
+/// A rollout whose gates are Flagger's webhooks.
+fn gated(address: &str) -> String {
+    let points = [
+        ("beforeStart", "confirm-rollout"),
+        ("beforeRaise", "confirm-traffic-increase"),
+        ("beforePromotion", "confirm-promotion"),
+        ("afterPromotion", "post-rollout"),
+        ("rollback", "rollback"),
+    ];
+    let gates = points.map(|(point, gate)| {
+        let provider = format!("{{webhook: {{url: '{address}/{gate}', name: shop}}}}");
+        format!("    {point}: [{{name: {gate}, interval: 1s, provider: {provider}}}]\n")
+    });
+    format!(
+        "apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {{name: shop}}
+spec:
+  replicas: 2
+  selector: {{matchLabels: {{app: shop}}}}
+  template: {{metadata: {{labels: {{app: shop}}}}, spec: {{containers: [{{name: shop, image: 'shop:2'}}]}}}}
+  gates:
+{}  strategy:
+    canary:
+      canaryService: shop-canary
+      stableService: shop
+      trafficRouting: {{plugins: {{memory: {{}}}}}}
+      steps:
+      - setWeight: 20
+      - gate: {{name: pre-rollout, interval: 1s, provider: {{webhook: {{url: '{address}/pre-rollout'}}}}}}
+",
+        gates.concat()
+    )
+}
+
+async fn deliver(desk: &Desk, dir: &std::path::Path) -> (gradatim::Driver, Release) {
+    let manifests = read(&[("shop.yaml", gated(&desk.stub.address))]);
+    let manifests = manifests.into_result().unwrap();
+    let registry = Registry::new().with_router("memory", |_, _| Ok(capabilities()));
+    let registry = gradatim_web::register(registry);
+    let plan = compile(&manifests.rollouts[0], &[], &registry)
+        .unwrap()
+        .plan;
+    let gate: Arc<dyn MetricProvider> = Arc::new(Webhook::new(keys()).unwrap());
+    deliver_plan(dir, plan, |ports| ports.provider("webhook", gate)).await
+}
+
+async fn until(release: &Release, stands: impl Fn(&Status) -> bool) {
+    let mut status = release.watch();
+    let stands = status.wait_for(|status| stands(status));
+    let waited = tokio::time::timeout(Duration::from_secs(60), stands).await;
+    waited.expect("it never came to that").unwrap();
+}
+
+#[tokio::test]
+async fn each_kind_of_flagger_s_gates_holds_where_flagger_s_holds() {
+    let (desk, dir) = (Desk::new().await, tempfile::tempdir().unwrap());
+    let (driver, release) = deliver(&desk, dir.path()).await;
+    let weight = |status: &Status| status.decision.summary.weight_seen.unwrap_or(0);
+    for gate in ["confirm-rollout", "confirm-traffic-increase"] {
+        desk.is_asked(gate).await;
+        assert_eq!(weight(&release.status()), 0, "{gate} is closed");
+        desk.opens(gate);
+    }
+    until(&release, |status| weight(status) == 20).await;
+    for gate in ["pre-rollout", "confirm-promotion", "post-rollout"] {
+        desk.is_asked(gate).await;
+        let status = release.status();
+        assert_ne!(status.decision.phase, Phase::Healthy, "{gate} is closed");
+        let stable = status.decision.summary.stable.clone();
+        let promoted = stable == Some("v2".into());
+        assert_eq!(promoted, gate == "post-rollout", "{gate}: {stable:?}");
+        desk.opens(gate);
+    }
+    until(&release, |status| status.decision.phase == Phase::Healthy).await;
+    stop(driver, dir.path()).await;
+}
+
+#[tokio::test]
+async fn flagger_s_rollback_gate_takes_the_traffic_back_when_it_opens() {
+    let (desk, dir) = (Desk::new().await, tempfile::tempdir().unwrap());
+    for gate in ["confirm-rollout", "confirm-traffic-increase"] {
+        desk.opens(gate);
+    }
+    let (driver, release) = deliver(&desk, dir.path()).await;
+    let weight = |status: &Status| status.decision.summary.weight_seen;
+    until(&release, |status| weight(status) == Some(20)).await;
+    desk.is_asked("rollback").await;
+    assert_eq!(weight(&release.status()), Some(20), "closed means nothing");
+    desk.opens("rollback");
+    until(&release, |status| {
+        status.decision.phase == Phase::Degraded && weight(status) == Some(0)
+    })
+    .await;
+    stop(driver, dir.path()).await;
 }

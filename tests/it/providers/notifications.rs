@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use gradatim::Ports;
+use gradatim::decision::Phase;
+use gradatim::order::OrderKind;
 use gradatim_conformance::notifier::{self, Bench};
 use gradatim_core::event::{Event, EventId, EventKind};
 use gradatim_core::fault::FaultKind;
@@ -13,6 +17,7 @@ use gradatim_web::{JSON, SLACK, WebhookNotifier};
 use serde_json::{Value, json};
 
 use super::keys;
+use crate::cli::world::{deliver_plan, plan, stop};
 use crate::stub::{Reply, Stub};
 
 fn event(number: u64, text: &str) -> Event {
@@ -145,4 +150,74 @@ async fn kinds_that_nobody_wants_are_not_told_and_a_wrong_template_is_refused() 
         .tell(&RolloutId::new("shop"), &event(8, "why"))
         .await;
     assert_eq!(told.unwrap_err().kind, FaultKind::Invalid);
+}
+
+/// The ids that a webhook was told, in order.
+fn ids(stub: &Stub) -> Vec<String> {
+    let requests = stub.requests();
+    let bodies = requests
+        .iter()
+        .map(|it| it.split_once("\r\n\r\n").unwrap().1);
+    let id = |body: &str| -> Option<String> {
+        let body: Value = serde_json::from_str(body).unwrap();
+        Some(body["id"].as_str()?.to_owned())
+    };
+    bodies.filter_map(id).collect()
+}
+
+/// A release up to its first pause, and the driver that brought it there.
+async fn paused(dir: &std::path::Path, address: &str) -> (gradatim::Driver, gradatim::Release) {
+    let notifier = WebhookNotifier::new(address, JSON, keys()).unwrap();
+    let more = |ports: Ports| ports.notifier(Arc::new(notifier));
+    let (driver, release) = deliver_plan(dir, plan(), more).await;
+    let mut status = release.watch();
+    let stands = status.wait_for(|status| status.decision.phase == Phase::Paused);
+    let waited = tokio::time::timeout(Duration::from_secs(60), stands).await;
+    waited.expect("it never came to that").unwrap();
+    (driver, release)
+}
+
+async fn until_told(stub: &Stub, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+    for _ in 0..600 {
+        let ids = ids(stub);
+        if wanted(&ids) {
+            return ids;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("told: {:?}", ids(stub));
+}
+
+#[tokio::test]
+async fn an_event_is_told_once_across_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let stub = Stub::new(|_| Reply::text(200, "ok")).await;
+    let (driver, _) = paused(dir.path(), &stub.address).await;
+    let before = until_told(&stub, |ids| !ids.is_empty()).await;
+    // What is confirmed is saved with the next round.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stop(driver, dir.path()).await;
+    let (driver, release) = paused(dir.path(), &stub.address).await;
+    release.order(OrderKind::Abort).await.unwrap();
+    let all = until_told(&stub, |ids| ids.len() > before.len()).await;
+    let mut once = all.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), all.len(), "{all:?}");
+    stop(driver, dir.path()).await;
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_took_is_told_after_the_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = Stub::new(|_| Reply::text(500, "no")).await;
+    let (driver, _) = paused(dir.path(), &broken.address).await;
+    let untold = until_told(&broken, |ids| !ids.is_empty()).await;
+    stop(driver, dir.path()).await;
+    let stub = Stub::new(|_| Reply::text(200, "ok")).await;
+    let (driver, _) = paused(dir.path(), &stub.address).await;
+    let told = until_told(&stub, |ids| untold.iter().all(|id| ids.contains(id))).await;
+    let count = |id: &String| told.iter().filter(|it| *it == id).count();
+    assert!(untold.iter().all(|id| count(id) == 1), "{told:?}");
+    stop(driver, dir.path()).await;
 }
