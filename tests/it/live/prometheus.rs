@@ -393,3 +393,39 @@ async fn a_probe_names_what_has_no_series_and_no_label_to_tell_sides_apart() {
         "{missing:?}"
     );
 }
+
+#[tokio::test]
+async fn a_real_server_understands_every_ready_made_query_of_every_source() {
+    let Some(live) = Live::start(&shop(), &[]).await else {
+        return;
+    };
+    let mut asked = 0;
+    for source in ["http", "istio", "nginx"] {
+        for measure in [
+            "success-rate",
+            "error-rate",
+            "latency",
+            "request-rate",
+            "cpu",
+            "memory",
+            "ready-ratio",
+            "restarts",
+            "error-budget",
+            "burn-rate",
+            "firing-alerts",
+        ] {
+            let query = json!({"preset": {
+                "measure": measure, "source": source, "workload": "shop", "namespace": "prod",
+                "version": "v2", "quantile": 0.95, "objective": 0.99,
+            }});
+            // What a source does not count is refused before anything is asked.
+            if gradatim_prometheus::Asking::parse(&query).is_err() {
+                continue;
+            }
+            let answer = self::measure(&live, query, 3600).await;
+            assert!(answer.is_ok(), "{measure} of {source}: {answer:?}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 25, "{asked}");
+}
