@@ -4,8 +4,10 @@ use super::super::advance::Completion;
 use super::super::turn::Turn;
 use super::super::wait::Wait;
 use crate::measurement::GatePoint;
+use crate::plan::StrategyKind;
 use crate::reason::Reason;
 use crate::state::Course;
+use crate::workload::RevisionSeen;
 
 impl Turn<'_> {
     /// A version starts when the one before it was seen without traffic and drained.
@@ -46,10 +48,19 @@ impl Turn<'_> {
         let (Some(workload), Some(stable)) = (self.workload, self.state.stable.clone()) else {
             return true;
         };
+        let again = matches!(self.state.course, Course::Forward { again: true, .. });
+        if self.plan.strategy == StrategyKind::Canary && !self.plan.splits() {
+            // The pods are the traffic: those of the version before go first.
+            let latest = &self.state.latest;
+            let before = |other: &&RevisionSeen| other.id != stable && other.id != *latest;
+            let mut others = workload.revisions.iter().filter(before);
+            if others.any(|other| other.available > 0) {
+                return false;
+            }
+        }
         if self.plan.routers.is_empty() || self.state.route.is_none() {
             return true;
         }
-        let again = matches!(self.state.course, Course::Forward { again: true, .. });
         let drain = self.plan.drain_delay;
         let mut clear = true;
         for other in workload.revisions.iter().filter(|r| r.id != stable) {

@@ -33,6 +33,31 @@ fn without_a_router_the_pods_make_the_ratio() {
 }
 
 #[test]
+fn without_a_router_at_most_two_versions_have_available_pods() {
+    let mut plan = canary(vec![StepKind::SetWeight(77), StepKind::Pause(None)]);
+    plan.routers.clear();
+    let mut world = World::new(plan.sealed(), 10);
+    world.run(30);
+    world.deploy("v3", 3);
+    for _ in 0..60 {
+        world.run(1);
+        let revisions = world.workload.revisions.iter();
+        let serving = revisions.filter(|r| r.available > 0).count();
+        assert!(serving <= 2, "{:#?}", world.log);
+    }
+    assert_eq!(
+        (
+            world.desired("v1"),
+            world.desired("v2"),
+            world.desired("v3")
+        ),
+        (2, 0, 8),
+        "{:#?}",
+        world.log
+    );
+}
+
+#[test]
 fn a_plain_rolling_update_ends_with_the_new_version() {
     let mut world = World::new(Plan::rolling_update("shop"), 4);
     let end = world.run(30);
