@@ -107,6 +107,7 @@
 //! | `sim` | a world with virtual time, to try a release, a router or a policy in | |
 //! | `prometheus`, `loki` | metric providers on PromQL and LogQL | |
 //! | `nginx` | plain NGINX as a traffic router, and fixed servers as a workload | |
+//! | `kubernetes`, `istio` | workload, store and routers on Kubernetes: Services, Istio, and with `nginx` the Ingress annotations | |
 //! | `web` | any JSON endpoint, any command, webhook gates and notifications | |
 //! | `cli` | the binary `gradatim`, and its command line as a function | |
 //!
@@ -123,6 +124,12 @@ pub use gradatim_driver as driver;
 #[cfg(feature = "driver")]
 #[doc(no_inline)]
 pub use gradatim_driver::{Driver, Outcome, Ports, Release, Round};
+#[cfg(feature = "istio")]
+#[doc(no_inline)]
+pub use gradatim_istio as istio;
+#[cfg(feature = "kubernetes")]
+#[doc(no_inline)]
+pub use gradatim_kubernetes as kubernetes;
 #[cfg(feature = "loki")]
 #[doc(no_inline)]
 pub use gradatim_loki as loki;
