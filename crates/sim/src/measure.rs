@@ -255,7 +255,7 @@ impl Measure {
         self
     }
 
-    /// The same, answered so long after it was asked for.
+    /// The same, answered so long after it was asked for; a job is under way until then.
     #[must_use]
     pub fn taking(mut self, span: Duration) -> Self {
         self.takes = span;
@@ -264,6 +264,11 @@ impl Measure {
 
     pub(crate) fn takes(&self) -> Duration {
         self.takes
+    }
+
+    /// Whether it is a job, which is asked for again until it is over, and no query.
+    pub(crate) fn is_work(&self) -> bool {
+        matches!(self.what, What::Trial | What::Reading(Reading::Work { .. }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gradatim_core::measurement::WorkPhase;
 use gradatim_core::order::OrderKind;
 use gradatim_core::plan::Amount;
 use gradatim_core::policy::Standard;
@@ -22,6 +23,26 @@ fn canary(steps: impl IntoIterator<Item = StepSpec>) -> RolloutSpec {
         .with_managed_route("trial")
         .with_managed_route("copy");
     RolloutSpec::new("shop", CanarySpec::new(steps).with_traffic_routing(routing))
+}
+
+#[test]
+fn a_job_may_take_longer_than_any_call() {
+    let smoke = MetricSpec::new("smoke", Provider::new("job", serde_json::json!({})));
+    let step = StepSpec::analysis(RolloutAnalysis::new(["smoke"]));
+    let spec = canary([StepSpec::set_weight(10), step]);
+    let plan = compiled(&spec, &[AnalysisTemplate::new("smoke", [smoke])]);
+    let ends = |phase| {
+        let job = Measure::work(phase, "the job is over").taking(secs(600));
+        Simulation::new(plan.clone())
+            .metric("smoke", job)
+            .wants("v2")
+            .run()
+    };
+    let good = ends(WorkPhase::Successful);
+    assert!(good.outcome.is_promoted(), "{}", story(&good));
+    assert!(good.holds() && good.took > secs(600), "{}", story(&good));
+    let bad = ends(WorkPhase::Failed);
+    assert!(bad.outcome.is_rolled_back(), "{}", story(&bad));
 }
 
 #[test]

@@ -69,32 +69,32 @@ fn quantile(word: &str) -> Option<f64> {
 
 fn requests(line: &mut Line, what: Signal, words: &[&str]) -> Taken<Measures> {
     line.words(words)?;
-    let factor = factor(line, what)?;
-    let of = match line.eat("of") {
-        true => subject(line)?,
-        false => Subject::Canary,
-    };
-    let over = match line.eat("over") {
-        true => Some(over(line)?),
-        false => None,
-    };
+    let (mut factor, mut of, mut over) = (None, None, None);
+    loop {
+        if factor.is_none() && line.eat("in") {
+            factor = Some(unit(line, what)?);
+        } else if of.is_none() && line.eat("of") {
+            of = Some(subject(line)?);
+        } else if over.is_none() && line.eat("over") {
+            over = Some(window(line)?);
+        } else {
+            break;
+        }
+    }
     Ok(Measures::Requests {
         what,
-        of,
+        of: of.unwrap_or(Subject::Canary),
         over,
-        factor,
+        factor: factor.unwrap_or(1.0),
     })
 }
 
-fn factor(line: &mut Line, what: Signal) -> Taken<f64> {
-    if !line.eat("in") {
-        return Ok(1.0);
-    }
-    let wrong = match what {
-        Signal::Latency(_) => line.none_of(&["ms"]),
-        _ => line.unlike("\"%\""),
-    };
+fn unit(line: &mut Line, what: Signal) -> Taken<f64> {
     let is_latency = matches!(what, Signal::Latency(_));
+    let wrong = match is_latency {
+        true => line.none_of(&["ms"]),
+        false => line.unlike("\"%\""),
+    };
     if is_latency && line.eat("ms") {
         Ok(1000.0)
     } else if !is_latency && line.percent_sign() {
@@ -112,7 +112,7 @@ fn subject(line: &mut Line) -> Taken<Subject> {
     })
 }
 
-fn over(line: &mut Line) -> Taken<Duration> {
+fn window(line: &mut Line) -> Taken<Duration> {
     let place = line.place();
     let over = line.duration()?;
     match over.is_zero() {

@@ -107,6 +107,19 @@ fn a_version_fails_is_slow_or_its_pods_do_not_come_up() {
 }
 
 #[test]
+fn what_a_metric_measures_is_narrowed_in_any_order() {
+    let first = read("metric x: error rate in % of all over 1m\n").metrics;
+    for other in [
+        "of all in % over 1m",
+        "over 1m of all in %",
+        "of all over 1m in %",
+    ] {
+        let metrics = read(&format!("metric x: error rate {other}\n")).metrics;
+        assert_eq!(metrics[0].measures, first[0].measures, "{other}");
+    }
+}
+
+#[test]
 fn a_metric_measures_requests_values_or_a_job() {
     let scenario = read(
         "metric success-rate: success rate of canary over 1m\n\
