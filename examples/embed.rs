@@ -70,14 +70,6 @@ impl Workload for Servers {
         Ok(())
     }
 
-    async fn restart(&self, _: Timestamp, _: u32, _: Stamp) -> Result<(), PortError> {
-        Ok(())
-    }
-
-    async fn undo(&self, _: &RevisionId, _: Stamp) -> Result<(), PortError> {
-        Ok(())
-    }
-
     async fn changed(&self) {
         self.changed.notified().await;
     }

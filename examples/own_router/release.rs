@@ -33,18 +33,9 @@ impl Workload for Servers {
         Ok(seen)
     }
     async fn scale(&self, _: &RevisionId, _: u32, _: Stamp) -> Result<(), PortError> {
-        Err(fixed())
+        let text = "these servers are what they are";
+        Err(PortError::new(FaultKind::Invalid, text))
     }
-    async fn restart(&self, _: Timestamp, _: u32, _: Stamp) -> Result<(), PortError> {
-        Err(fixed())
-    }
-    async fn undo(&self, _: &RevisionId, _: Stamp) -> Result<(), PortError> {
-        Err(fixed())
-    }
-}
-
-fn fixed() -> PortError {
-    PortError::new(FaultKind::Invalid, "these servers are what they are")
 }
 
 /// From the manifest to the end of a release, judged by a gauge of this value.

@@ -34,12 +34,6 @@ impl Workload for Servers {
     async fn scale(&self, _: &RevisionId, _: u32, _: Stamp) -> Result<(), PortError> {
         unreachable!("fixed servers are not scaled")
     }
-    async fn restart(&self, _: Timestamp, _: u32, _: Stamp) -> Result<(), PortError> {
-        Ok(())
-    }
-    async fn undo(&self, _: &RevisionId, _: Stamp) -> Result<(), PortError> {
-        Ok(())
-    }
 }
 
 #[derive(Default)]

@@ -53,12 +53,6 @@ impl Workload for Servers {
     async fn scale(&self, _: &RevisionId, _: u32, _: Stamp) -> Result<(), PortError> {
         unreachable!("fixed servers are not scaled")
     }
-    async fn restart(&self, _: Timestamp, _: u32, _: Stamp) -> Result<(), PortError> {
-        unreachable!("nobody restarts")
-    }
-    async fn undo(&self, _: &RevisionId, _: Stamp) -> Result<(), PortError> {
-        unreachable!("nobody undoes")
-    }
 }
 
 /// Comes to a halt before it writes a weight: there the process is stopped from outside.

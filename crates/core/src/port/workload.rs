@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::{Missing, PortError, never};
+use crate::fault::FaultKind;
 use crate::id::RevisionId;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
@@ -18,6 +19,7 @@ use crate::workload::WorkloadSeen;
 /// 6. Pods that cannot start are told as trouble, in the server's words.
 /// 7. `restart` replaces the pods that started before the instant and no others, at most so many
 ///    down at once; called again until none is left, it comes to an end.
+///    A workload that cannot says so with an error of kind `Invalid`.
 /// 8. `undo` makes the revision the wanted one; a workload that cannot says so with an error of
 ///    kind `Invalid`.
 /// 9. Where it says that it is watched, `changed` resolves after every change of what `observe`
@@ -54,18 +56,30 @@ pub trait Workload: Send + Sync {
     ) -> Result<(), PortError>;
 
     /// Replaces pods that started before an instant, at most `at_most` down at once; called
-    /// again until none is left.
+    /// again until none is left. By default it says that it cannot.
     ///
     /// # Errors
     /// When a pod could not be replaced.
-    async fn restart(&self, before: Timestamp, at_most: u32, stamp: Stamp)
-    -> Result<(), PortError>;
+    async fn restart(
+        &self,
+        before: Timestamp,
+        at_most: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        let _ = (before, at_most, stamp);
+        let text = "this workload restarts no pods";
+        Err(PortError::new(FaultKind::Invalid, text))
+    }
 
-    /// Makes an older revision the wanted one.
+    /// Makes an older revision the wanted one. By default it says that it cannot.
     ///
     /// # Errors
     /// When the template could not be written.
-    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError>;
+    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError> {
+        let _ = stamp;
+        let text = format!("this workload does not go back to {to}");
+        Err(PortError::new(FaultKind::Invalid, text))
+    }
 
     /// Names what is missing before a rollout can start; writes nothing.
     ///
