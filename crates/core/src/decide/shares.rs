@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::turn::Turn;
 use crate::event::EventKind;
 use crate::id::RevisionId;
+use crate::plan::StrategyKind;
 use crate::route::Route;
 use crate::state::{Course, ShareSeen};
 use crate::time::Timestamp;
@@ -66,6 +67,10 @@ impl Turn<'_> {
     }
 
     fn tell_rise(&mut self, id: &RevisionId, share: u32) {
+        let under_way = self.state.stable.is_some() && self.state.course != Course::Settled;
+        if under_way && self.plan.strategy == StrategyKind::BlueGreen {
+            self.tell(EventKind::SwitchService, format!("{id} is active"));
+        }
         if *id == self.state.latest && !self.is_stable(id) && self.plan.splits() {
             let text = format!("weight {share} of {} seen", self.plan.total);
             self.tell(EventKind::TrafficWeightUpdated, text);

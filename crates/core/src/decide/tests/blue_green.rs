@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::EventKind;
 
 fn blue_green(kinds: Vec<StepKind>) -> Plan {
     let mut plan = canary(kinds);
@@ -47,6 +48,20 @@ fn the_switch_waits_for_the_gate_and_for_every_pod() {
     );
     world.run(40);
     assert_eq!(world.desired("v1"), 0);
+}
+
+#[test]
+fn each_switch_is_told_once_when_it_is_seen() {
+    let told = |decision: &Decision| {
+        let events = decision.events.iter();
+        let switches = events.filter(|event| event.kind == EventKind::SwitchService);
+        switches.map(|event| event.text.clone()).collect::<Vec<_>>()
+    };
+    let plan = blue_green(vec![StepKind::Switch, StepKind::Pause(None)]);
+    let mut world = World::new(plan, 3);
+    assert_eq!(told(&world.run(30)), ["v2 is active"]);
+    world.order(OrderKind::Abort);
+    assert_eq!(told(&world.run(30)), ["v2 is active", "v1 is active"]);
 }
 
 #[test]

@@ -339,7 +339,6 @@ impl Teller<'_> {
             EventKind::RolloutCompleted => return self.completed(text),
             EventKind::RolloutUpdated => return self.changed_stable = false,
             EventKind::SkipSteps => ("skip", Tone::Plain),
-            EventKind::SwitchService => ("switch", Tone::Plain),
             EventKind::AnalysisRunSuccessful
             | EventKind::AnalysisRunFailed
             | EventKind::AnalysisRunError
