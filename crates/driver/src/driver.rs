@@ -21,7 +21,7 @@ use crate::round::Round;
 use crate::turn::TurnError;
 use crate::witness::Witness;
 
-/// A rollout cannot be started.
+/// A rollout cannot be started, or cannot go on with another plan.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -146,6 +146,7 @@ impl Driver {
             commands,
             status: watched,
             abort_on_exit: Arc::clone(&abort_on_exit),
+            ports: round.shared_ports(),
         };
         let follow = Follow {
             holder: self.holder.clone(),

@@ -12,8 +12,10 @@ use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
 use tokio::sync::watch;
 
+use crate::driver::StartError;
 use crate::evidence::Evidence;
 use crate::orders::OrderError;
+use crate::ports::Ports;
 use crate::turn::Turn;
 
 /// Where a rollout stands.
@@ -129,6 +131,7 @@ pub struct Release {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) abort_on_exit: Arc<AtomicBool>,
+    pub(crate) ports: Arc<Ports>,
 }
 
 impl Release {
@@ -165,8 +168,16 @@ impl Release {
     }
 
     /// Follows another plan from the next round on.
-    pub fn set_plan(&self, plan: Plan) {
+    ///
+    /// # Errors
+    /// When the ports lack what it needs; then the plan before stays.
+    pub fn set_plan(&self, plan: Plan) -> Result<(), StartError> {
+        let lacking = self.ports.lacking(&plan);
+        if !lacking.is_empty() {
+            return Err(StartError::Lacking(lacking));
+        }
         self.send(Command::Plan(Box::new(plan)));
+        Ok(())
     }
 
     /// Waits until the wanted version serves everyone, was taken back, or is no longer driven

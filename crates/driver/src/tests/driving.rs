@@ -341,10 +341,17 @@ async fn a_plan_that_needs_more_than_the_ports_is_refused() {
         part: serde_json::Value::Null,
         capabilities: gradatim_core::capability::Capabilities::default(),
     });
-    let ports = ports(&Arc::new(Servers::default()), Simple::default());
-    let refused = Driver::new().start("shop", needy, ports).await;
+    let ports = || ports(&Arc::new(Servers::default()), Simple::default());
+    let driver = Driver::new();
+    let refused = driver.start("shop", needy.clone(), ports()).await;
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("1 routers (nginx)"), "{error}");
+
+    let release = driver.start("shop", plan(), ports()).await.unwrap();
+    let refused = release.set_plan(needy);
+    assert!(matches!(refused, Err(StartError::Lacking(_))));
+    assert!(matches!(release.outcome().await, Outcome::Promoted { .. }));
+    assert!(release.status().plan.routers.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
