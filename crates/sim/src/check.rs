@@ -93,6 +93,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) turn: Option<&'a Turn>,
 }
 
+impl Scene<'_> {
+    /// How far the clock of the driver that took the round is ahead of the world's.
+    fn ahead(&self) -> Duration {
+        self.turn
+            .map_or(Duration::ZERO, |turn| turn.now.since(self.world.now()))
+    }
+}
+
 /// Where a check says what does not hold.
 type Tell<'a> = dyn FnMut(Invariant, String) + 'a;
 

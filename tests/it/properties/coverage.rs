@@ -16,12 +16,13 @@ pub(super) struct Coverage {
 }
 
 /// Every step, wait, order and fault that the cases must meet.
-const WANTED: [&str; 38] = [
+const WANTED: [&str; 40] = [
     "step Weight",
     "step Pause",
     "step PauseForEver",
     "step Analysis",
     "way Router",
+    "way DynamicStable",
     "way Ratio",
     "way BlueGreen",
     "order promote",
@@ -32,6 +33,7 @@ const WANTED: [&str; 38] = [
     "order resume",
     "order skip step",
     "order restart",
+    "order undo",
     "fault error",
     "fault late error",
     "fault hang",

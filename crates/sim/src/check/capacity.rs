@@ -107,13 +107,7 @@ fn stable(
                 u64::from(total) * u64::from(has) / u64::from(seen.replicas.max(1)),
             ),
         };
-        // What the canary, at the height that it had, would carry of the rest.
-        let stood = |height: &&Height| height.weight >= attempt.highest;
-        let height = heights
-            .iter()
-            .filter(stood)
-            .min_by_key(|height| height.weight);
-        let rest = height.map_or(0, |height| height.carried(canary_has).min(attempt.highest));
+        let rest = rest(heights, attempt.highest, canary_has);
         let left = total - share;
         if share > carries && left < rest.min(total - carries) {
             tell(
@@ -125,6 +119,21 @@ fn stable(
             );
         }
     }
+}
+
+/// What the canary would carry at the height that it had, or at a later and lower one where the
+/// plan's weights go down.
+fn rest(heights: &[Height], highest: u32, available: u32) -> u32 {
+    let reaches = |height: &&Height| height.weight >= highest;
+    let first = heights.iter().find(reaches);
+    let had = heights.iter().filter(reaches).min_by_key(|one| one.weight);
+    let lower = heights.iter().filter(|height| {
+        let later = first.is_some_and(|first| height.step > first.step);
+        later && height.weight < highest
+    });
+    let carried = had.into_iter().chain(lower);
+    let carried = carried.map(|height| height.carried(available).min(highest));
+    carried.min().unwrap_or(0)
 }
 
 /// Whether a stranger has left a router without a split: whoever writes it anew raises somebody.
@@ -249,7 +258,9 @@ pub(super) fn s2(shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
             );
             continue;
         };
-        let since = scene.world.now() - delay + Duration::from_millis(1);
+        // A driver whose clock has jumped ahead has waited so much less.
+        let waited = delay.saturating_sub(scene.ahead());
+        let since = scene.world.now() - waited + Duration::from_millis(1);
         let share = scene.world.largest_share(id.as_str(), since) * f64::from(turn.plan.total);
         let share = (share - 1e-6).ceil().max(0.0) as u32;
         let needed = needed(

@@ -117,10 +117,13 @@ pub(crate) struct Quiet {
 struct Last {
     write: Write,
     fell: bool,
+    /// How far its driver's clock was ahead of the world's.
+    ahead: Duration,
 }
 
 /// L5: nothing is written twice, unless it did not show itself for a while or cannot be read.
 pub(super) fn l5(quiet: &mut Quiet, shadow: &Shadow, scene: &Scene<'_>, tell: &mut Tell<'_>) {
+    let ahead = scene.ahead();
     for write in scene.writes.iter().filter(|write| !write.echo) {
         if matches!(
             write.kind,
@@ -134,7 +137,9 @@ pub(super) fn l5(quiet: &mut Quiet, shadow: &Shadow, scene: &Scene<'_>, tell: &m
         let fell = last.as_ref().is_some_and(|last| falls(&last.write, write));
         if let Some(last) = &last
             && !is_unread(scene.turn, &write.kind)
-            && (repeats(&last.write, write, &|| {
+            // Whoever is shown the past may write what is there already.
+            && !scene.world.faults.look_back()
+            && (repeats(last, write, ahead, &|| {
                 shows_else(shadow, scene, &write.kind)
             }) || last.fell && halves(&last.write, write, scene.turn))
         {
@@ -145,7 +150,7 @@ pub(super) fn l5(quiet: &mut Quiet, shadow: &Shadow, scene: &Scene<'_>, tell: &m
             );
         }
         let write = write.clone();
-        quiet.last.push(Last { write, fell });
+        quiet.last.push(Last { write, fell, ahead });
     }
 }
 
@@ -170,8 +175,11 @@ fn is_unread(turn: Option<&Turn>, kind: &WriteKind) -> bool {
 }
 
 /// Whether a write says to the same object what was said to it, and went well.
-fn repeats(last: &Write, write: &Write, shows_else: &dyn Fn() -> bool) -> bool {
-    let soon = write.at.since(last.at) < SHORTEST_HOLD;
+fn repeats(last: &Last, write: &Write, ahead: Duration, shows_else: &dyn Fn() -> bool) -> bool {
+    // As the driver counts it, whose clock may have jumped ahead.
+    let waited = (write.at + ahead).since(last.write.at + last.ahead);
+    let soon = waited < SHORTEST_HOLD;
+    let last = &last.write;
     let epoch = |write: &Write| write.kind.stamp().map(|stamp| stamp.epoch);
     // The same intent keeps its stamp, and a driver that takes over writes all of it once.
     let again = last.kind != write.kind
@@ -193,8 +201,7 @@ fn shows_else(shadow: &Shadow, scene: &Scene<'_>, kind: &WriteKind) -> bool {
         let route = turn.observation.routes.get(*router)?.seen()?;
         Some(route.split.as_ref()?.values.clone())
     };
-    // A read of the past is no sight of ours to blame.
-    scene.world.faults.look_back() || split(before) != split(turn)
+    split(before) != split(turn)
 }
 
 fn went_well(last: &Write, write: &Write) -> bool {
