@@ -5,6 +5,7 @@
 
 mod case;
 mod coverage;
+mod crashes;
 mod model;
 
 use std::sync::Arc;
