@@ -40,8 +40,7 @@ impl Front {
         let router = PlainNginx::new(config).unwrap();
         assert!(router.write_first(&"v1".into()).unwrap());
         // The workers of a root's NGINX are nobody.
-        let folder =
-            std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        let folder: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), folder).unwrap();
         std::fs::write(
             dir.path().join("nginx.conf"),

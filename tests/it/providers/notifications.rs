@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gradatim::Ports;
-use gradatim::decision::Phase;
+use gradatim::decision::{Phase, Saved};
+use gradatim::driver::store::FileStore;
 use gradatim::order::OrderKind;
 use gradatim_conformance::notifier::{self, Bench};
 use gradatim_core::event::{Event, EventId, EventKind};
 use gradatim_core::fault::FaultKind;
 use gradatim_core::id::RolloutId;
-use gradatim_core::port::Notifier;
+use gradatim_core::port::{Notifier, Store};
 use gradatim_core::time::Timestamp;
 use gradatim_web::{JSON, SLACK, WebhookNotifier};
 use serde_json::{Value, json};
@@ -188,14 +189,28 @@ async fn until_told(stub: &Stub, wanted: impl Fn(&[String]) -> bool) -> Vec<Stri
     panic!("told: {:?}", ids(stub));
 }
 
+/// Waits until the store holds no event that nobody has taken.
+async fn until_confirmed(dir: &std::path::Path) {
+    let rollout = FileStore::open(dir.join("releases")).unwrap();
+    let rollout = rollout.rollout("shop");
+    for _ in 0..600 {
+        if let Saved::State(state) = rollout.load().await.unwrap().saved
+            && state.events.is_empty()
+        {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("an event is never confirmed");
+}
+
 #[tokio::test]
 async fn an_event_is_told_once_across_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let stub = Stub::new(|_| Reply::text(200, "ok")).await;
     let (driver, _) = paused(dir.path(), &stub.address).await;
     let before = until_told(&stub, |ids| !ids.is_empty()).await;
-    // What is confirmed is saved with the next round.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_confirmed(dir.path()).await;
     stop(driver, dir.path()).await;
     let (driver, release) = paused(dir.path(), &stub.address).await;
     release.order(OrderKind::Abort).await.unwrap();

@@ -139,16 +139,22 @@ fn draw_metric(
     let values = columns.iter().flat_map(|column| [column.low, column.high]);
     let scale = Scale::around(values.chain(bounds.iter().copied()));
     let name = text::clean(metric.name.as_str()).into_owned();
+    let note = match columns.is_empty() {
+        true => "nothing was measured that can be drawn as a number".to_owned(),
+        false => "each measurement; red: it failed".to_owned(),
+    };
+    let bounded = conditions.iter().filter(|it| it.bounds().is_some());
+    let bounded = bounded.map(|it| format!("; dotted: {}", text::clean(it.source())));
+    let note = fitted(
+        &bounded.fold(note, |note, bound| note + &bound),
+        11.0,
+        600.0,
+    );
     let mut strip = Strip::new(&name, top, HEIGHT, scale);
-    match columns.is_empty() {
-        true => strip.note("nothing was measured that can be drawn as a number"),
-        false => strip.note("each measurement; red: it failed"),
-    }
-    for condition in conditions {
-        if let Some(bound) = condition.bounds() {
-            let label = text::clean(condition.source()).into_owned();
-            strip.bound(bound.value, label, BOUND);
-        }
+    strip.note(&note);
+    for bound in bounds {
+        // Values lie all along it, so that its words stand above the strip.
+        strip.bound(bound, String::new(), BOUND);
     }
     strip.draw(canvas, axis);
     connect(canvas, &strip, columns);

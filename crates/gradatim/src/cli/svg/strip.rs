@@ -303,7 +303,7 @@ impl<'a> Strip<'a> {
             let style = [("stroke", *ink), ("stroke-dasharray", "2 2")];
             canvas.line((axis.left(), y), (axis.right(), y), &style);
             // Two bounds that lie close together have one label, the first one's.
-            if taken.iter().any(|other| (other - y).abs() < 11.0) {
+            if label.is_empty() || taken.iter().any(|other| (other - y).abs() < 11.0) {
                 continue;
             }
             taken.push(y);
