@@ -144,6 +144,7 @@ impl Turn<'_> {
         let wanted = self.ratio_pair();
         let latest = self.state.latest.clone();
         let stable = self.state.stable.clone().filter(|stable| *stable != latest);
+        let wanted = self.held_pair(wanted, stable.as_ref());
         // One pod stays behind a slot, unless there is room for one alone.
         let bound = |id: &RevisionId| u32::from(surge + replicas > 1 && self.is_bound(id));
         let count = |id: Option<&RevisionId>, wanted: u32| {
@@ -175,6 +176,23 @@ impl Turn<'_> {
             self.want_scale(&stable, pair.stable);
         }
         self.want_scale(&latest, pair.canary);
+    }
+
+    /// The pair, but nothing in the canary's favour while its metrics were not measured since an
+    /// outage: the pods are the weight.
+    fn held_pair(&self, pair: ratio::Pair, stable: Option<&RevisionId>) -> ratio::Pair {
+        if !self.is_started() || self.stale_metric().is_none() {
+            return pair;
+        }
+        let wanted = |id: &RevisionId| {
+            let wanted = self.state.scales.get(id).map(|scale| scale.value);
+            wanted.or(self.revision(id).map(|seen| seen.desired))
+        };
+        let before = stable.and_then(wanted).unwrap_or(0).min(self.replicas());
+        ratio::Pair {
+            canary: pair.canary.min(wanted(&self.state.latest).unwrap_or(0)),
+            stable: pair.stable.max(before),
+        }
     }
 
     /// Follows the replica count on stable's side alone.

@@ -226,6 +226,26 @@ fn after_an_outage_nothing_is_raised_before_a_fresh_measurement() {
 }
 
 #[test]
+fn without_a_router_no_pod_follows_after_an_outage_before_a_fresh_measurement() {
+    let mut plan = canary(vec![StepKind::SetWeight(80), StepKind::Pause(None)]);
+    plan.routers.clear();
+    let mut world = World::new(beside(plan, success_rate(), 0), 10);
+    world.answers.insert("success-rate".into(), 1.0);
+    world.slow_pods = 20;
+    world.run(15);
+    let pods = |world: &World| (world.desired("v1"), world.desired("v2"));
+    let before = pods(&world);
+    assert!(before.1 > 0 && before.1 < 8, "{:#?}", world.log);
+    world.answers.clear();
+    world.now = world.now + Duration::from_secs(300);
+    let held = world.run(20);
+    assert_eq!(pods(&world), before, "{:#?}\n{:?}", world.log, held.waiting);
+    world.answers.insert("success-rate".into(), 1.0);
+    world.run(120);
+    assert_eq!(pods(&world), (2, 8), "{:#?}", world.log);
+}
+
+#[test]
 fn a_trouble_of_pods_aborts_where_the_plan_says_so_and_nowhere_else() {
     for aborts in [false, true] {
         let mut plan = canary(vec![StepKind::SetWeight(50), StepKind::Pause(None)]);
