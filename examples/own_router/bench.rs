@@ -109,9 +109,8 @@ impl provider::Bench for Gauges {
 async fn the_router_keeps_the_rules() {
     let report = router::all(&Routers).await;
     report.assert_clean();
-    let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
     // Nobody counts writes; the gateway is one object, which cannot go missing; it is not watched.
-    assert_eq!(skipped, [2, 8, 10, 11]);
+    assert_eq!(report.unchecked(), [2, 8, 10, 11]);
 }
 
 #[tokio::test]

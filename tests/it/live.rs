@@ -21,6 +21,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::{PortError, Secret, Secrets};
+use gradatim_core::route::{Route, Slot, Split, Stamped};
+use gradatim_core::stamp::Stamp;
 
 /// Nobody needs a secret here.
 struct NoSecrets;
@@ -32,6 +34,22 @@ impl Secrets for NoSecrets {
             FaultKind::NotFound,
             format!("no secret {name}/{key}"),
         ))
+    }
+}
+
+/// A route without header routes and mirrors, all of it under one stamp of a first driver.
+fn route<const N: usize>(sequence: u64, bind: [(Slot, &str); N], split: Split) -> Route {
+    let stamp = Stamp {
+        epoch: 1,
+        sequence,
+        ..Stamp::default()
+    };
+    let bind = bind.map(|(slot, revision)| (slot, revision.into()));
+    Route {
+        bind: Stamped::new(bind.into(), stamp),
+        split: Stamped::new(split, stamp),
+        headers: Stamped::new(Vec::new(), stamp),
+        mirrors: Stamped::new(Vec::new(), stamp),
     }
 }
 

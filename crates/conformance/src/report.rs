@@ -87,6 +87,12 @@ impl Report {
         numbers.collect()
     }
 
+    /// The numbers of the rules that could not be checked.
+    pub fn unchecked(&self) -> Vec<u8> {
+        let numbers = self.skipped.iter().map(|skipped| skipped.rule.number);
+        numbers.collect()
+    }
+
     /// The end of a test: nothing when no rule is broken.
     ///
     /// # Panics

@@ -188,7 +188,7 @@ impl Store for KubeRollout {
         let edit = |found: &Value| Held::read(Some(found)).save(state, token, owner).map(Some);
         match self.store.maps.change(&self.state, edit).await {
             Ok(written) => Ok(Held::read(Some(&written)).token()),
-            Err(error) if error.kind == FaultKind::NotFound => Err(state::fenced(None)),
+            Err(error) if error.kind == FaultKind::NotFound => Err(Ownership::fenced(None)),
             Err(error) => Err(error),
         }
     }
@@ -199,7 +199,7 @@ impl Store for KubeRollout {
             && !force
             && self.store.beats.is_alive(&other.holder).await?
         {
-            return Err(state::owned(&other.holder));
+            return Err(Ownership::held(&other.holder));
         }
         self.store.beats.beat(holder, true).await?;
         let granted = Cell::default();

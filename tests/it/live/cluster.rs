@@ -147,6 +147,15 @@ impl Namespace {
     }
 }
 
+/// A number that every write to one of these objects raises.
+pub(super) fn versions(objects: &[Value]) -> u64 {
+    let versions = objects
+        .iter()
+        .map(|object| &object["metadata"]["resourceVersion"]);
+    let numbers = versions.map(|version| version.as_str().unwrap().parse::<u64>().unwrap());
+    numbers.sum()
+}
+
 async fn start_etcd(program: &Path, dir: &Path, client: u16, peer: u16) -> Server {
     let (client, peer) = (
         format!("http://127.0.0.1:{client}"),

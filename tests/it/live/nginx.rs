@@ -10,8 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use gradatim_core::port::TrafficRouter;
-use gradatim_core::route::{Bindings, Confidence, Route, Slot, Split, Stamped};
-use gradatim_core::stamp::Stamp;
+use gradatim_core::route::{Confidence, Route, Slot, Split};
 use gradatim_nginx::plain::{Config, PlainNginx, Sticky};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -154,18 +153,8 @@ fn main_file(dir: &Path, port: u16, sticky: &Sticky, more: &str) -> String {
 }
 
 fn route(canary: u32, sequence: u64) -> Route {
-    let stamp = Stamp {
-        epoch: 1,
-        sequence,
-        ..Stamp::default()
-    };
-    let bind = Bindings::from([(Slot::Stable, "v1".into()), (Slot::Canary, "v2".into())]);
-    Route {
-        bind: Stamped::new(bind, stamp),
-        split: Stamped::new(Split::canary(canary, 100), stamp),
-        headers: Stamped::new(Vec::new(), stamp),
-        mirrors: Stamped::new(Vec::new(), stamp),
-    }
+    let bind = [(Slot::Stable, "v1"), (Slot::Canary, "v2")];
+    super::route(sequence, bind, Split::canary(canary, 100))
 }
 
 /// A server that answers its version's name.

@@ -280,12 +280,7 @@ fn a_workload_that_keeps_the_rules_is_clean_and_nothing_is_skipped() {
 fn fixed_servers_are_not_asked_to_scale() {
     let report = report(None, false);
     report.assert_clean();
-    let skipped: Vec<u8> = report
-        .skipped
-        .iter()
-        .map(|skipped| skipped.rule.number)
-        .collect();
-    assert_eq!(skipped, [1, 2, 3, 5, 6, 7, 9]);
+    assert_eq!(report.unchecked(), [1, 2, 3, 5, 6, 7, 9]);
 }
 
 #[test]

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PortError, never};
 use crate::decision::Saved;
+use crate::fault::FaultKind;
 use crate::order::{Acknowledgement, Expects, Order, OrderKind};
 use crate::state::State;
 
@@ -26,6 +27,24 @@ pub struct Ownership {
     pub holder: String,
     /// The epoch that was granted with it; each grant's is higher.
     pub epoch: u64,
+}
+
+impl Ownership {
+    /// What a save is refused with whose driver is not, or no longer, the owner.
+    pub fn fenced(owner: Option<&Self>) -> PortError {
+        let text = match owner {
+            Some(Self { holder, epoch }) => format!("{holder} owns the rollout, epoch {epoch}"),
+            None => "nobody has taken the rollout".to_owned(),
+        };
+        PortError::new(FaultKind::Fenced, text)
+    }
+
+    /// What a take is refused with while the holder is alive.
+    pub fn held(holder: &str) -> PortError {
+        let text =
+            format!("{holder} owns the rollout and is alive; take over by force, or stop it");
+        PortError::new(FaultKind::Forbidden, text)
+    }
 }
 
 /// An order as it is left in a store's mailbox; the store numbers it.

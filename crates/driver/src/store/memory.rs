@@ -109,7 +109,7 @@ impl Store for MemoryStore {
     ) -> Result<Token, PortError> {
         let mut held = self.held();
         if held.owner.as_ref() != Some(owner) {
-            return Err(fenced(held.owner.as_ref()));
+            return Err(Ownership::fenced(held.owner.as_ref()));
         }
         if let Some(Saved::Unreadable { message }) = &held.saved {
             return Err(unreadable(message));
@@ -130,7 +130,7 @@ impl Store for MemoryStore {
             && !force
             && held.is_alive(&owner.holder, now)
         {
-            return Err(owned(&owner.holder));
+            return Err(Ownership::held(&owner.holder));
         }
         held.epoch = held.epoch.max(above).saturating_add(1);
         let owner = Ownership {
@@ -195,19 +195,6 @@ pub(super) fn numbered(sequence: u64, order: &MailboxOrder) -> Order {
 pub(super) fn is_done(order: &Order, done: &[Acknowledgement]) -> bool {
     done.iter()
         .any(|done| done.source == order.source && done.sequence == order.sequence)
-}
-
-pub(super) fn fenced(owner: Option<&Ownership>) -> PortError {
-    let text = match owner {
-        Some(Ownership { holder, epoch }) => format!("{holder} owns the rollout, epoch {epoch}"),
-        None => "nobody has taken the rollout".to_owned(),
-    };
-    PortError::new(FaultKind::Fenced, text)
-}
-
-pub(super) fn owned(holder: &str) -> PortError {
-    let text = format!("{holder} owns the rollout and is alive; take over by force, or stop it");
-    PortError::new(FaultKind::Forbidden, text)
 }
 
 pub(super) fn conflict() -> PortError {

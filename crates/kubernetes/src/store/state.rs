@@ -91,7 +91,7 @@ impl Held {
     ) -> Result<Value, PortError> {
         let known = self.owner()?;
         if known.as_ref() != Some(owner) {
-            return Err(fenced(known.as_ref()));
+            return Err(Ownership::fenced(known.as_ref()));
         }
         if let Some(Saved::Unreadable { message }) = self.saved() {
             let text = format!("what cannot be read is never overwritten: {message}");
@@ -112,19 +112,6 @@ impl Held {
 pub(super) fn grant_patch(owner: &Ownership) -> Value {
     let text = json!({"holder": owner.holder, "epoch": owner.epoch}).to_string();
     json!({"data": {"owner": text}})
-}
-
-pub(super) fn fenced(owner: Option<&Ownership>) -> PortError {
-    let text = match owner {
-        Some(Ownership { holder, epoch }) => format!("{holder} owns the rollout, epoch {epoch}"),
-        None => "nobody has taken the rollout".to_owned(),
-    };
-    PortError::new(FaultKind::Fenced, text)
-}
-
-pub(super) fn owned(holder: &str) -> PortError {
-    let text = format!("{holder} owns the rollout and is alive; take over by force, or stop it");
-    PortError::new(FaultKind::Forbidden, text)
 }
 
 pub(super) fn taken() -> PortError {

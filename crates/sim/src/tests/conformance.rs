@@ -124,9 +124,8 @@ fn the_router_keeps_the_rules_whatever_it_is_said_to_be_capable_of() {
     let report = router::all(&Routers(Capabilities::all()))
         .now_or_never()
         .unwrap();
-    let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
     // It has one object, which cannot go missing, and its driver looks by itself.
-    assert_eq!(skipped, [8, 10, 11], "{report}");
+    assert_eq!(report.unchecked(), [8, 10, 11], "{report}");
 }
 
 struct Workloads;
@@ -166,8 +165,11 @@ impl workload::Bench for Workloads {
 fn the_workload_keeps_the_rules() {
     let report = workload::all(&Workloads).now_or_never().unwrap();
     report.assert_clean();
-    let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
-    assert_eq!(skipped, [9], "its driver looks by itself: {report}");
+    assert_eq!(
+        report.unchecked(),
+        [9],
+        "its driver looks by itself: {report}"
+    );
 }
 
 struct Stores;
@@ -301,7 +303,6 @@ impl provider::Bench for Providers {
 fn the_provider_keeps_the_rules() {
     let report = provider::all(&Providers).now_or_never().unwrap();
     report.assert_clean();
-    let skipped: Vec<u8> = report.skipped.iter().map(|rule| rule.rule.number).collect();
     // It does nothing, keeps no secrets, and is never still at work.
-    assert_eq!(skipped, [6, 7, 9], "{report}");
+    assert_eq!(report.unchecked(), [6, 7, 9], "{report}");
 }

@@ -6,14 +6,13 @@ use std::time::Duration;
 use gradatim_conformance::router::{self, Bench};
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::TrafficRouter;
-use gradatim_core::route::{Bindings, Route, Slot, Split, Stamped};
-use gradatim_core::stamp::Stamp;
+use gradatim_core::route::{Route, Slot, Split};
 use gradatim_kubernetes::names::{MANAGED_BY, POD_TEMPLATE_HASH};
 use gradatim_kubernetes::services::{ROLE, ServiceRouter};
 use serde_json::{Value, json};
 
 use super::super::cluster::kubelet::Kubelet;
-use super::super::cluster::{Cluster, Namespace};
+use super::super::cluster::{Cluster, Namespace, versions};
 
 struct OnServices(Arc<Cluster>);
 
@@ -39,14 +38,7 @@ impl Bench for OnServices {
             .list("")
             .await
             .unwrap();
-        let versions = services
-            .iter()
-            .map(|service| &service["metadata"]["resourceVersion"]);
-        Some(
-            versions
-                .map(|version| version.as_str().unwrap().parse::<u64>().unwrap())
-                .sum(),
-        )
+        Some(versions(&services))
     }
 
     async fn others(&self, world: &Namespace) -> Option<String> {
@@ -99,19 +91,8 @@ async fn make_pod(world: &Namespace, name: &str, revision: &str) {
 }
 
 fn route(sequence: u64, stable: &str, canary: &str) -> Route {
-    let stamp = Stamp {
-        epoch: 1,
-        sequence,
-        generation: 0,
-        attempt: 0,
-    };
-    let bind = Bindings::from([(Slot::Stable, stable.into()), (Slot::Canary, canary.into())]);
-    Route {
-        bind: Stamped::new(bind, stamp),
-        split: Stamped::new(Split::all(Slot::Stable, 100), stamp),
-        headers: Stamped::new(Vec::new(), stamp),
-        mirrors: Stamped::new(Vec::new(), stamp),
-    }
+    let bind = [(Slot::Stable, stable), (Slot::Canary, canary)];
+    super::super::route(sequence, bind, Split::all(Slot::Stable, 100))
 }
 
 async fn endpoints(router: &ServiceRouter, slot: Slot) -> u32 {
@@ -136,13 +117,8 @@ async fn the_router_on_services_keeps_every_rule_of_bindings() {
     };
     let report = router::all(&OnServices(cluster)).await;
     report.assert_clean();
-    let skipped: Vec<_> = report
-        .skipped
-        .iter()
-        .map(|skipped| skipped.rule.number)
-        .collect();
     // 3, 7 and 8 are about splits; 9 needs a clock of the bench.
-    assert_eq!(skipped, [3, 7, 8, 9, 11], "{report}");
+    assert_eq!(report.unchecked(), [3, 7, 8, 9, 11], "{report}");
 }
 
 #[tokio::test]

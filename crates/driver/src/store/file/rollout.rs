@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::disk::{Area, Disk};
 use super::{FileStore, Published};
 use crate::clock::wall;
-use crate::store::memory::{conflict, fenced, is_done, numbered, owned, unreadable};
+use crate::store::memory::{conflict, is_done, numbered, unreadable};
 
 /// One rollout of a [`FileStore`].
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ impl FileRollout {
         self.disk().locked(name, |disk| {
             let known: Option<Ownership> = disk.read(Area::Owner, name)?;
             if known.as_ref() != Some(owner) {
-                return Err(fenced(known.as_ref()));
+                return Err(Ownership::fenced(known.as_ref()));
             }
             let found = self.find()?;
             if let Saved::Unreadable { message } = &found.saved {
@@ -157,7 +157,7 @@ impl FileRollout {
             let other = known.as_ref().filter(|owner| owner.holder != holder);
             if let Some(other) = other.filter(|owner| !force && self.store.is_alive(&owner.holder))
             {
-                return Err(owned(&other.holder));
+                return Err(Ownership::held(&other.holder));
             }
             let written = match self.find()?.saved {
                 Saved::State(state) => state.epoch,
