@@ -4,6 +4,7 @@ set -euo pipefail
 
 # Each line: a program that a test starts, and the Debian package it comes in.
 wanted='prometheus prometheus
+pip3 python3-pip
 nginx nginx-light'
 
 missing=()
