@@ -45,6 +45,21 @@ const OF_KUSTOMIZE: [&str; 27] = [
     "validators",
 ];
 
+/// What Argo has below `trafficRouting`; whoever routes otherwise need not have pods at all.
+const ROUTING_OF_ARGO: [&str; 11] = [
+    "alb",
+    "ambassador",
+    "apisix",
+    "appMesh",
+    "istio",
+    "managedRoutes",
+    "maxTrafficWeight",
+    "nginx",
+    "plugins",
+    "smi",
+    "traefik",
+];
+
 /// Whether a mapping without a kind is a file of kustomize's.
 pub(super) fn is_kustomization(root: &Node) -> bool {
     let version = root.text("apiVersion");
@@ -102,9 +117,8 @@ pub(super) fn notes(root: &Node, kind: ObjectKind) -> Vec<Problem> {
         })
         .collect();
     let whole = |spec: &Node| {
-        spec.value("template")
-            .or(spec.value("workloadRef"))
-            .is_some()
+        let pods = spec.value("template").or(spec.value("workloadRef"));
+        pods.is_some() || is_routed_elsewhere(spec)
     };
     let spec = root
         .entry("spec")
@@ -120,6 +134,19 @@ pub(super) fn notes(root: &Node, kind: ObjectKind) -> Vec<Problem> {
         ));
     }
     notes
+}
+
+/// Whether a router that Argo does not have moves the traffic, such as one before fixed servers.
+fn is_routed_elsewhere(spec: &Node) -> bool {
+    let strategy = spec.value("strategy");
+    let canary = strategy.and_then(|strategy| strategy.value("canary"));
+    let routing = canary.and_then(|canary| canary.value("trafficRouting"));
+    match routing.map(|routing| &routing.body) {
+        Some(Body::Map(routers)) => routers
+            .iter()
+            .any(|router| !ROUTING_OF_ARGO.contains(&router.key.as_str())),
+        _ => false,
+    }
 }
 
 fn annotated(root: &Node) -> &[Entry] {

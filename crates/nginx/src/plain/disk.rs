@@ -95,7 +95,11 @@ impl Disk {
         let written = write(&aside, text)
             .and_then(|()| fs::rename(&aside, path))
             .and_then(|()| flush_folder(path));
-        written.map_err(|error| failed("write", path, error))
+        written.map_err(|error| {
+            // On a full disk half a file would take the room that the next one needs.
+            let _ = fs::remove_file(&aside);
+            failed("write", path, error)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -12,6 +12,8 @@ use gradatim_core::id::RevisionId;
 use gradatim_core::port::{Missing, PortError, TrafficRouter};
 use gradatim_core::route::{Bindings, BoundSlot, Confidence, Route, RouteSeen, Seen, Slot, Split};
 use gradatim_core::time::Timestamp;
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::config::{Config, ConfigError};
 use super::decode::{self, Said, Unreadable};
@@ -20,6 +22,9 @@ use super::encode::{self, GRAIN, Inexpressible};
 use super::program::Program;
 use super::record::{Part, Record};
 use super::running::{Loaded, Probe};
+
+/// How often the file is looked at for a stranger's edit.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// A rollout's traffic in one file that NGINX includes.
 #[derive(Clone)]
@@ -32,6 +37,8 @@ struct Inner {
     disk: Disk,
     program: Program,
     probe: Option<Probe>,
+    /// The file as it was observed last.
+    observed: Mutex<Option<String>>,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -65,6 +72,7 @@ impl PlainNginx {
                 name: config.name.clone(),
                 patience: config.patience,
             }),
+            observed: Mutex::default(),
             now: Box::new(now),
             config,
         };
@@ -143,6 +151,17 @@ impl TrafficRouter for PlainNginx {
 
     async fn probe(&self) -> Result<Vec<Missing>, PortError> {
         self.off_the_runtime(Inner::missing).await
+    }
+
+    /// Resolves while the file is another than `observe` has read; never without a runtime. What
+    /// NGINX runs is not listened to: a reload without an edit is seen by the next round.
+    async fn changed(&self) {
+        if Handle::try_current().is_err() {
+            return std::future::pending().await;
+        }
+        while !self.inner.is_edited() {
+            sleep(LOOK).await;
+        }
     }
 }
 
@@ -246,8 +265,16 @@ impl Inner {
         error
     }
 
+    fn is_edited(&self) -> bool {
+        let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        // What cannot be read is told by the rounds that try to.
+        self.disk.text().is_ok_and(|text| text != *observed)
+    }
+
     fn observe(&self) -> Result<RouteSeen, PortError> {
-        let Some(text) = self.disk.text()? else {
+        let text = self.disk.text()?;
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = text.clone();
+        let Some(text) = text else {
             let text = format!("{} is missing: NGINX cannot start without it", self.file());
             return Err(PortError::new(FaultKind::NotFound, text));
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -13,9 +13,13 @@ use gradatim_core::port::{Missing, PortError, Workload};
 use gradatim_core::stamp::Stamp;
 use gradatim_core::time::Timestamp;
 use gradatim_core::workload::{RevisionSeen, Trouble, TroubleKind, WorkloadSeen};
+use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use super::config::Config;
 
+/// How often servers are asked between rounds.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -38,6 +42,8 @@ struct Inner {
     created: Timestamp,
     /// Since when servers of a version have not answered.
     unwell: Mutex<BTreeMap<RevisionId, Timestamp>>,
+    /// How they were observed last.
+    observed: Mutex<Vec<RevisionSeen>>,
 }
 
 impl Servers {
@@ -63,6 +69,7 @@ impl Servers {
                 health: None,
                 created: now(),
                 unwell: Mutex::default(),
+                observed: Mutex::default(),
             }),
         }
     }
@@ -78,6 +85,7 @@ impl Servers {
             health: Some(path.into()),
             created: self.inner.created,
             unwell: Mutex::default(),
+            observed: Mutex::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -99,6 +107,7 @@ impl Workload for Servers {
     async fn observe(&self) -> Result<WorkloadSeen, PortError> {
         let revisions = self.look().await?;
         let inner = &self.inner;
+        *inner.observed() = revisions.clone();
         let stable = revisions.iter().find(|seen| seen.id == inner.stable);
         let replicas = stable.map_or(1, |seen| seen.pods);
         let mut seen = WorkloadSeen::new(inner.wanted.clone(), replicas, revisions);
@@ -144,9 +153,28 @@ impl Workload for Servers {
         }
         Ok(missing)
     }
+
+    /// Resolves while servers answer otherwise than when they were observed; each is asked every
+    /// two seconds for that. Never without a runtime.
+    async fn changed(&self) {
+        if Handle::try_current().is_err() {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(LOOK).await;
+            let seen = self.look().await;
+            if seen.is_ok_and(|seen| seen != *self.inner.observed()) {
+                return;
+            }
+        }
+    }
 }
 
 impl Inner {
+    fn observed(&self) -> MutexGuard<'_, Vec<RevisionSeen>> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn servers(&self, revision: &RevisionId) -> Result<usize, PortError> {
         let listed = self.versions.iter().find(|(id, _)| id == revision);
         let servers = listed.map(|(_, servers)| servers.len());
@@ -306,6 +334,20 @@ mod tests {
         // Without a path a server that listens is well.
         let seen = Servers::new(&config, "v1", "v2").observe().await.unwrap();
         assert_eq!(seen.revisions[1].ready, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_goes_is_told_without_a_round() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let config = Config::new("shop", "/shop.conf").servers("v1", [address]);
+        let servers = Servers::new(&config, "v1", "v1");
+        assert_eq!(servers.observe().await.unwrap().revisions[0].ready, 1);
+        let silent = tokio::time::timeout(Duration::from_secs(60), servers.changed()).await;
+        assert!(silent.is_err(), "nothing has changed");
+        drop(listener);
+        servers.changed().await;
+        assert_eq!(servers.observe().await.unwrap().revisions[0].ready, 0);
     }
 
     #[tokio::test]

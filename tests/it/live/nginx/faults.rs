@@ -66,6 +66,45 @@ async fn a_configuration_that_does_not_parse_leaves_traffic_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_and_a_read_only_file_leave_traffic_as_it_was() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.set(0, 1).await;
+    let file = front.path("shop.conf");
+    let before = std::fs::read_to_string(&file).unwrap();
+    // Whoever writes to it is told that no space is left.
+    std::os::unix::fs::symlink("/dev/full", front.path(".shop.conf.new")).unwrap();
+    let error = front.router.apply(&route(100, 2)).await.unwrap_err();
+    assert!(
+        error.text.contains("shop.conf") && error.text.ends_with("make room"),
+        "{}",
+        error.text
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(share(&front).await, 0);
+
+    let mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, mode).unwrap();
+    };
+    mode(0o444);
+    let error = front.router.apply(&route(100, 3)).await.unwrap_err();
+    assert_eq!(error.kind, FaultKind::Forbidden);
+    assert!(
+        error.text.contains("shop.conf is read-only") && error.text.contains("chmod u+w"),
+        "{}",
+        error.text
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(share(&front).await, 0);
+
+    mode(0o644);
+    front.set(100, 4).await;
+    assert_eq!(share(&front).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_nginx_that_is_gone_is_told_and_loads_the_old_split_when_it_is_back() {
     let Some(mut front) = Front::start(Sticky::Request).await else {
         return;

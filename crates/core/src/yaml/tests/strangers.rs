@@ -61,6 +61,16 @@ fn a_rollout_without_pods_may_be_a_patch() {
 }
 
 #[test]
+fn a_rollout_over_a_router_that_argo_does_not_have_needs_no_pods() {
+    let routed = |router: &str| {
+        let text = format!("  strategy: {{canary: {{trafficRouting: {{{router}: {{}}}}}}}}");
+        warnings(&rollout(&text))
+    };
+    assert_eq!(routed("plainNginx"), Vec::<String>::new());
+    assert_eq!(routed("nginx").len(), 1);
+}
+
+#[test]
 fn a_kustomization_needs_no_kind_and_values_are_no_object() {
     let ours = rollout(PODS);
     for text in [

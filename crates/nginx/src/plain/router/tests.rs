@@ -279,6 +279,43 @@ async fn what_cannot_be_written_is_named_and_nothing_is_reloaded() {
 }
 
 #[tokio::test]
+async fn on_a_full_disk_the_old_file_stays_and_the_error_says_to_make_room() {
+    let world = World::new();
+    let router = world.router();
+    router.apply(&route(20, 1)).await.unwrap();
+    let (before, reloads) = (world.file(), world.reloads());
+    let aside = world.path(".shop.conf.new");
+    std::os::unix::fs::symlink("/dev/full", &aside).unwrap();
+    let error = router.apply(&route(40, 2)).await.unwrap_err();
+    assert_eq!((error.kind, error.retry), (FaultKind::Other, Retry::Soon));
+    let told = error.text.contains("shop.conf: No space left on device")
+        && error.text.ends_with("; make room");
+    assert!(told, "{}", error.text);
+    assert_eq!((world.file(), world.reloads()), (before, reloads));
+    // There is room again.
+    router.apply(&route(40, 2)).await.unwrap();
+    assert_eq!(share(&router.observe().await.unwrap()), Some(40));
+}
+
+#[tokio::test]
+async fn an_edit_is_told_until_it_was_observed() {
+    let world = World::new();
+    let router = world.router();
+    router.apply(&route(20, 1)).await.unwrap();
+    router.observe().await.unwrap();
+    let wait = || tokio::time::timeout(Duration::from_millis(600), router.changed());
+    assert!(wait().await.is_err(), "nobody has edited it");
+    world.edit("20% canary", "30% canary");
+    for _ in 0..2 {
+        wait().await.unwrap();
+    }
+    assert_eq!(share(&router.observe().await.unwrap()), Some(30));
+    assert!(wait().await.is_err(), "it is told once it was observed");
+    fs::remove_file(world.path("shop.conf")).unwrap();
+    wait().await.unwrap();
+}
+
+#[tokio::test]
 async fn killed_between_write_and_reload_it_reads_as_two_splits_and_the_next_write_loads_it() {
     let world = World::new();
     let router = world.router();
