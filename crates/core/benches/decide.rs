@@ -41,12 +41,7 @@ fn analysis(c: &mut Criterion) {
     let run = &busy.plan.background.as_ref().unwrap().run;
     let state: RunState = busy.state().run(RunKey::Background).unwrap().clone();
     let (revision, args) = ("v2".into(), BTreeMap::new());
-    let frame = Frame {
-        incarnation: 1,
-        revision: &revision,
-        attempt: busy.state().attempt,
-        args: &args,
-    };
+    let frame = Frame::new(1, &revision, busy.state().attempt, &args);
     c.bench_function("analysis, four measurements arrive", |b| {
         b.iter(|| {
             turn(

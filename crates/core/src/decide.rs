@@ -10,6 +10,7 @@ mod advance;
 mod bind;
 mod capacity;
 mod clock;
+mod comparison;
 mod draft;
 mod drift;
 mod emit;

@@ -78,7 +78,7 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub kind: EventKind,
-    /// A sentence for a person, at most 256 bytes.
+    /// A sentence for a person, at most 256 bytes; 1,024 where a judge explains itself.
     pub text: String,
 }
 
@@ -86,5 +86,16 @@ impl EventKind {
     /// Whether an undelivered one is kept before all others: how it ended.
     pub fn is_final(self) -> bool {
         matches!(self, Self::RolloutAborted | Self::RolloutCompleted)
+    }
+
+    /// Whether its text may hold the words of a judge.
+    pub(crate) fn explains(self) -> bool {
+        matches!(
+            self,
+            Self::RolloutAborted
+                | Self::AnalysisRunSuccessful
+                | Self::AnalysisRunFailed
+                | Self::AnalysisRunInconclusive
+        )
     }
 }

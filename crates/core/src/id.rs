@@ -132,8 +132,16 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// Cuts a text to at most 256 bytes, at a character's boundary, so that state stays small.
 pub fn cut(text: &str) -> String {
-    const MOST: usize = 256;
-    let end = (0..=MOST.min(text.len()))
+    cut_at(256, text)
+}
+
+/// Cuts the text in which a judge explains a decision: rates, counts, range, promise and cost.
+pub fn cut_explanation(text: &str) -> String {
+    cut_at(1024, text)
+}
+
+fn cut_at(most: usize, text: &str) -> String {
+    let end = (0..=most.min(text.len()))
         .rev()
         .find(|&i| text.is_char_boundary(i))
         .unwrap_or(0);

@@ -65,6 +65,16 @@ pub enum Reason {
         /// The metric.
         metric: String,
     },
+    /// A judge has neither proved that the new version is worse nor that it is good enough.
+    NotEnoughData {
+        /// What is missing, and how long it takes.
+        message: String,
+    },
+    /// The new version is asked much less than its weight says, so that little is known of it.
+    ShortOfTraffic {
+        /// The metric that counts it.
+        metric: String,
+    },
     /// A gate is closed or unknown.
     Gate {
         /// Where it stands.
@@ -142,6 +152,11 @@ impl fmt::Display for Reason {
                 write!(f, "undecided, an operator must promote or abort: {message}")
             }
             Self::StaleAnalysis { metric } => write!(f, "{metric} has no fresh measurement"),
+            Self::NotEnoughData { message } => f.write_str(message),
+            Self::ShortOfTraffic { metric } => write!(
+                f,
+                "{metric}: the new version gets less than half of the requests that its weight says"
+            ),
             Self::Gate { point, name } => write!(f, "gate {name} ({point:?}) is not open"),
             Self::Draining => write!(f, "the old pods wait for their delay"),
             Self::Promoting => write!(

@@ -22,6 +22,7 @@ mod analysis;
 mod blue_green;
 mod canary;
 mod extension;
+mod judge;
 mod metric;
 mod path;
 mod rollout;
@@ -36,6 +37,7 @@ pub use self::analysis::{
 pub use self::blue_green::BlueGreenSpec;
 pub use self::canary::{CanarySpec, PingPong, TrafficRouting};
 pub use self::extension::{GateSpec, SessionAffinity};
+pub use self::judge::{JudgeSpec, WarmUpSpec};
 pub use self::metric::{MetricSpec, Provider};
 pub use self::path::{FieldPath, FieldRef, ObjectKind, ObjectRef, Segment};
 pub use self::rollout::{AnalysisHistory, RolloutSpec, ScaleDown, Strategy, WorkloadRef};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::RunState;
+use crate::analysis::judge::Learned;
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::id::{Digest, RevisionId};
@@ -181,6 +182,9 @@ pub struct State {
     /// Analyses and gates of this attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunState>,
+    /// How pods of earlier releases warmed up, by what a judge counted of them.
+    #[serde(default, skip_serializing_if = "Learned::is_empty")]
+    pub learned: Learned,
     /// The highest order taken, by source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub orders: BTreeMap<String, u64>,
@@ -236,6 +240,7 @@ impl State {
             scales: BTreeMap::new(),
             shares: BTreeMap::new(),
             runs: Vec::new(),
+            learned: Learned::new(),
             orders: BTreeMap::new(),
             restart: None,
             undo: None,

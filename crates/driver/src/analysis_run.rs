@@ -189,12 +189,7 @@ impl AnalysisRun {
 
     fn turn(&self, now: Timestamp) -> Turned {
         let args = BTreeMap::new();
-        let frame = Frame {
-            incarnation: 1,
-            revision: &self.id,
-            attempt: 0,
-            args: &args,
-        };
+        let frame = Frame::new(1, &self.id, 0, &args);
         let measurements: Vec<_> = self.results.values().cloned().collect();
         turn(&self.plan, self.state(), &measurements, &frame, now)
     }

@@ -131,6 +131,8 @@ fn judged(round: &Turn, state: &State, run: &RunState) -> RunState {
         revision: &state.latest,
         attempt: state.attempt,
         args: &BTreeMap::new(),
+        weight: None,
+        learned: &state.learned,
     };
     turn(
         plan,

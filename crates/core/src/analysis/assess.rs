@@ -1,5 +1,8 @@
 //! From counted measurements to a metric's phase, and from metrics to the run's.
 
+use std::time::Duration;
+
+use super::judge::{Finding, JudgePlan, JudgeState, Undecided, words};
 use super::plan::{MetricPlan, RunPlan};
 use super::state::{AnalysisPhase, MetricState, RunState};
 use super::verdict::Verdict;
@@ -87,6 +90,57 @@ pub(super) fn metric(
             };
             (phase, text)
         }
+    }
+}
+
+/// What a judge says of a scrape: nothing that counts, unless the canary is worse.
+pub(super) fn compared(plan: &JudgePlan, known: &JudgeState, weight: Option<f64>) -> Verdict {
+    let accounts = known.accounts();
+    match known.finding(plan) {
+        Finding::Worse => {
+            let percent = weight.map(|weight| weight * 100.0);
+            let why = words::rolled_back(percent, &accounts, plan.needed());
+            Verdict::explained(AnalysisPhase::Failed, &why)
+        }
+        Finding::GoodEnough => Verdict::explained(
+            AnalysisPhase::Successful,
+            &words::good_enough(&accounts, plan),
+        ),
+        Finding::NotEnough => {
+            let why = words::watching(&accounts, plan.needed());
+            Verdict::explained(AnalysisPhase::Running, &why)
+        }
+    }
+}
+
+/// The phase of a judge's metric. `waited` is how long an analysis has run that is to come to an
+/// end; one beside the steps goes on for as long as they do.
+pub(super) fn judged(
+    plan: &JudgePlan,
+    state: &MetricState,
+    waited: Option<Duration>,
+) -> (AnalysisPhase, String) {
+    let running = (AnalysisPhase::Running, String::new());
+    let Some(known) = &state.judge else {
+        return running;
+    };
+    let finding = known.finding(plan);
+    if finding == Finding::Worse {
+        return (AnalysisPhase::Failed, state.last.clone());
+    }
+    let Some(waited) = waited else {
+        return running;
+    };
+    if finding == Finding::GoodEnough {
+        return (AnalysisPhase::Successful, String::new());
+    }
+    let missing = || words::not_enough(&known.open(plan), known.lasted(), plan);
+    match plan.undecided {
+        _ if waited < plan.extend => running,
+        Undecided::Proceed => (AnalysisPhase::Successful, String::new()),
+        Undecided::RollBack => (AnalysisPhase::Failed, missing()),
+        Undecided::Hold if plan.extend.is_zero() => running,
+        Undecided::Hold => (AnalysisPhase::Inconclusive, missing()),
     }
 }
 

@@ -12,23 +12,31 @@
 //! Pure functions on counts: no clock, no randomness, the same verdict for the same counts on any
 //! machine.
 
+mod cohort;
+mod counted;
 mod evidence;
 mod likelihood;
 mod noise;
 mod pace;
+mod plan;
 pub mod preflight;
+mod promotion;
 pub mod quantile;
 mod scrape;
+mod state;
 mod stream;
 mod sum;
 mod warm_up;
 pub mod words;
 
+pub use self::counted::Counted;
 pub use self::evidence::{Evidence, RATIOS, RESERVE};
 pub use self::likelihood::{Assurance, Likelihood};
 pub use self::noise::{BLOCK_SECONDS, Noise};
 pub use self::pace::{Pace, Risk};
+pub use self::plan::{JudgePlan, Undecided};
 pub use self::scrape::{Count, Scrape};
+pub use self::state::{Finding, JudgeState, Learned, Moment, NoScrape};
 pub use self::stream::{Circumstances, Stream, evidence};
 pub use self::sum::Sum;
 pub use self::warm_up::{Curve, WarmUp};

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::assess;
+use super::judge::{Learned, Moment, NoScrape};
 use super::plan::{MetricPlan, RunPlan};
 use super::state::{AnalysisPhase, MetricState, RunState};
 use super::verdict::{Verdict, judge, judge_gate};
 use crate::id::{RevisionId, cut};
-use crate::measurement::{Ask, Measurement, MeasurementId, Outcome, RunKey};
+use crate::measurement::{Ask, Counter, Measurement, MeasurementId, Outcome, Reading, RunKey};
 use crate::template::resolve_known;
 use crate::time::Timestamp;
 
@@ -28,6 +29,30 @@ pub struct Frame<'a> {
     pub attempt: u32,
     /// The values of arguments that are known only now.
     pub args: &'a BTreeMap<String, String>,
+    /// The weight of the revision on trial as the routers show it, 0–1; none where nobody knows.
+    pub weight: Option<f64>,
+    /// What earlier releases have taught a judge.
+    pub learned: &'a Learned,
+}
+
+impl<'a> Frame<'a> {
+    /// An attempt of which nothing else is known.
+    pub fn new(
+        incarnation: u64,
+        revision: &'a RevisionId,
+        attempt: u32,
+        args: &'a BTreeMap<String, String>,
+    ) -> Self {
+        static NOTHING: Learned = Learned::new();
+        Self {
+            incarnation,
+            revision,
+            attempt,
+            args,
+            weight: None,
+            learned: &NOTHING,
+        }
+    }
 }
 
 /// What comes out of a turn.
@@ -81,6 +106,7 @@ fn pending(plan: &MetricPlan) -> MetricState {
         ask_again_at: None,
         measured_at: None,
         last: String::new(),
+        judge: None,
     }
 }
 
@@ -260,11 +286,47 @@ impl<'a> Wanted<'a> {
                 return;
             }
             Outcome::Failed(fault) => Verdict::new(AnalysisPhase::Error, &fault.text),
+            Outcome::Done { reading, .. } if plan.judge.is_some() => {
+                match self.compare(plan, state, reading, at) {
+                    Some(verdict) => verdict,
+                    // Nothing new: it is asked again at the next interval.
+                    None => return state.tick = state.tick.saturating_add(1),
+                }
+            }
             Outcome::Done { reading, .. } if self.is_gate() => judge_gate(plan, reading),
             Outcome::Done { reading, .. } => judge(plan, reading),
         };
         self.count(plan, state, &verdict, (at, arrived));
         (state.handle, state.ask_again_at) = (None, None);
+    }
+
+    /// Lets the judge count both sides; none where it has nothing new to count.
+    fn compare(
+        &self,
+        plan: &MetricPlan,
+        state: &mut MetricState,
+        reading: &Reading,
+        at: Timestamp,
+    ) -> Option<Verdict> {
+        let error = |text: &str| Some(Verdict::new(AnalysisPhase::Error, text));
+        let counters: &[Counter] = match reading {
+            Reading::Counters(counters) => counters,
+            Reading::Series(series) if series.is_empty() => &[],
+            _ => return error("a judge needs raw counters of both sides"),
+        };
+        let judge = plan.judge.as_ref()?;
+        let moment = Moment {
+            at,
+            interval: plan.interval.unwrap_or_default(),
+            weight: self.frame.weight,
+            learned: self.frame.learned,
+        };
+        let known = state.judge.get_or_insert_default();
+        match known.count(judge, counters, &moment) {
+            Ok(()) => Some(assess::compared(judge, known, self.frame.weight)),
+            Err(NoScrape::Old) => None,
+            Err(NoScrape::Empty) => error(&NoScrape::Empty.to_string()),
+        }
     }
 
     fn is_next(&self, plan: &MetricPlan, state: &MetricState, id: &MeasurementId) -> bool {
@@ -306,7 +368,14 @@ impl<'a> Wanted<'a> {
             };
             return;
         }
-        (state.phase, state.why) = assess::metric(plan, state, at);
+        (state.phase, state.why) = match &plan.judge {
+            Some(judge) => {
+                let inline = self.key != RunKey::Background;
+                let waited = inline.then(|| at.since(self.started_at));
+                assess::judged(judge, state, waited)
+            }
+            None => assess::metric(plan, state, at),
+        };
     }
 
     fn ask(&mut self, plan: &MetricPlan, state: &MetricState) {
@@ -329,10 +398,18 @@ impl<'a> Wanted<'a> {
             id: self.id(plan, tick, retry),
             provider: plan.provider.clone(),
             query: fill(&plan.query, self.frame.args),
-            window: plan.window,
+            window: window(plan, state, at),
             at,
             handle: state.handle.clone(),
         });
+    }
+}
+
+/// How far back a measurement reaches: a judge's to the last scrape that it has counted.
+fn window(plan: &MetricPlan, state: &MetricState, at: Timestamp) -> Duration {
+    match (&plan.judge, &state.judge) {
+        (Some(_), Some(known)) => known.window(at),
+        _ => plan.window,
     }
 }
 

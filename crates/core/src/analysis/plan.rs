@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::{JudgePlan, Undecided};
 use crate::condition::Condition;
 use crate::id::{Digest, MetricName};
 
@@ -82,6 +83,9 @@ pub struct MetricPlan {
     pub window: Duration,
     /// A query whose lines explain a failure, in the form of a provider's part.
     pub evidence: Option<serde_json::Value>,
+    /// How raw counters of both sides are judged, in the place of conditions and limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Box<JudgePlan>>,
 }
 
 impl MetricPlan {
@@ -112,6 +116,26 @@ impl MetricPlan {
             dry_run: false,
             window: Duration::ZERO,
             evidence: None,
+            judge: None,
+        }
+        .sealed()
+    }
+
+    /// A metric that reads raw counters of both sides at each interval, and judges them.
+    pub fn judged(
+        name: impl Into<MetricName>,
+        provider: impl Into<String>,
+        query: serde_json::Value,
+        interval: Duration,
+        judge: JudgePlan,
+    ) -> Self {
+        Self {
+            interval: Some(interval),
+            count: None,
+            consecutive_error_limit: None,
+            window: JudgePlan::HISTORY,
+            judge: Some(Box::new(judge)),
+            ..Self::new(name, provider, query)
         }
         .sealed()
     }
@@ -141,6 +165,10 @@ impl RunPlan {
     /// How long it takes when every measurement comes at its time; none when it never ends.
     pub fn longest(&self) -> Option<Duration> {
         let length = |metric: &MetricPlan| {
+            if let Some(judge) = &metric.judge {
+                let ends = judge.undecided != Undecided::Hold || !judge.extend.is_zero();
+                return ends.then_some(metric.initial_delay + judge.extend);
+            }
             let ticks = metric.count?.saturating_sub(1);
             Some(metric.initial_delay + metric.interval.unwrap_or_default().saturating_mul(ticks))
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::JudgeState;
 use crate::id::{Digest, MetricName};
 use crate::measurement::RunKey;
 use crate::time::Timestamp;
@@ -85,6 +86,9 @@ pub struct MetricState {
     pub measured_at: Option<Timestamp>,
     /// A sentence on the last measurement.
     pub last: String,
+    /// What its judge remembers, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Box<JudgeState>>,
 }
 
 /// What is remembered of a run.

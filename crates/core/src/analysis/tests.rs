@@ -43,12 +43,7 @@ fn play(plan: MetricPlan, answers: &str, seconds: u64) -> Play {
         ..RunPlan::default()
     };
     let (revision, args) = (RevisionId::new("v2"), BTreeMap::new());
-    let frame = Frame {
-        incarnation: 1,
-        revision: &revision,
-        attempt: 1,
-        args: &args,
-    };
+    let frame = Frame::new(1, &revision, 1, &args);
     let mut state = start(&plan, RunKey::Background, Timestamp::ZERO);
     let (mut asked, mut answers): (Vec<(u64, Ask)>, _) = (Vec::new(), answers.chars());
     for second in 0..seconds {
@@ -247,12 +242,7 @@ fn after_a_gap_only_the_newest_instant_is_asked_for() {
         ..RunPlan::default()
     };
     let (revision, args) = (RevisionId::new("v2"), BTreeMap::new());
-    let frame = Frame {
-        incarnation: 1,
-        revision: &revision,
-        attempt: 1,
-        args: &args,
-    };
+    let frame = Frame::new(1, &revision, 1, &args);
     let state = start(&plan, RunKey::Background, Timestamp::ZERO);
     let turned = turn(&plan, &state, &[], &frame, Timestamp::from_secs(605));
     assert_eq!(turned.wanted.len(), 1);
@@ -288,12 +278,7 @@ fn the_worst_metric_names_the_run() {
         ..RunPlan::default()
     };
     let (revision, args) = (RevisionId::new("v2"), BTreeMap::new());
-    let frame = Frame {
-        incarnation: 1,
-        revision: &revision,
-        attempt: 1,
-        args: &args,
-    };
+    let frame = Frame::new(1, &revision, 1, &args);
     let state = start(&plan, RunKey::Step(0), Timestamp::ZERO);
     let wanted = turn(&plan, &state, &[], &frame, Timestamp::ZERO).wanted;
     let failing = Measurement {
@@ -329,12 +314,7 @@ fn what_was_measured_for_another_life_revision_or_attempt_does_not_count() {
         ..RunPlan::default()
     };
     let (revision, args) = (RevisionId::new("v2"), BTreeMap::new());
-    let frame = Frame {
-        incarnation: 1,
-        revision: &revision,
-        attempt: 2,
-        args: &args,
-    };
+    let frame = Frame::new(1, &revision, 2, &args);
     let now = Timestamp::ZERO;
     let state = start(&plan, RunKey::Background, now);
     let asked = turn(&plan, &state, &[], &frame, now).wanted.remove(0).id;

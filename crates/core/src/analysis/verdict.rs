@@ -3,7 +3,7 @@
 use super::plan::{MetricPlan, NoVerdict};
 use super::state::AnalysisPhase;
 use crate::condition::{Condition, Value};
-use crate::id::cut;
+use crate::id::{cut, cut_explanation};
 use crate::measurement::{GateState, Reading, Series, WorkPhase};
 
 /// What one measurement says.
@@ -20,6 +20,14 @@ impl Verdict {
         Self {
             phase,
             why: cut(why.as_ref()),
+        }
+    }
+
+    /// One whose words are a judge's.
+    pub(super) fn explained(phase: AnalysisPhase, why: &str) -> Self {
+        Self {
+            phase,
+            why: cut_explanation(why),
         }
     }
 }

@@ -53,7 +53,8 @@ impl<'a> Turn<'a> {
         for _ in 0..=self.plan.steps.len().saturating_add(1) {
             match self.complete_step() {
                 Ok(()) => self.enter_next(),
-                Err(wait) => return self.wait(wait),
+                Err(wait) if self.is_forward() => return self.wait(wait),
+                Err(_) => return,
             }
             if !self.is_forward() {
                 return;
@@ -78,6 +79,7 @@ impl<'a> Turn<'a> {
         if self.state.drifted {
             return Err(Wait::new(Reason::RouteDrift));
         }
+        self.judges_can_see()?;
         match self.step_kind() {
             Some(StepKind::SetWeight(weight)) => self.complete_weight(*weight),
             Some(StepKind::Pause(duration)) => self.complete_pause(*duration),
@@ -142,6 +144,9 @@ impl<'a> Turn<'a> {
     fn promote_to_stable(&mut self) {
         let first = self.state.stable.is_none();
         let gated = !first && !self.is_waived();
+        if gated {
+            self.learn_from_judges();
+        }
         let latest = self.state.latest.clone();
         let old = self.state.stable.replace(latest);
         // The old side's delay begins with the promotion, however long it was without traffic.

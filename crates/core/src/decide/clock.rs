@@ -38,6 +38,7 @@ fn instants(state: &mut State) -> Vec<&mut Timestamp> {
                 &mut metric.measured_at,
             ];
             all.extend(optional.into_iter().flatten());
+            all.extend(metric.judge.iter_mut().flat_map(|it| it.instants()));
         }
     }
     all

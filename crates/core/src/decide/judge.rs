@@ -10,7 +10,7 @@ use crate::analysis::{
     AnalysisPhase, Frame, LateArg, RunPlan, RunState, advance, is_settled, start, wants,
 };
 use crate::event::EventKind;
-use crate::id::cut;
+use crate::id::{cut, cut_explanation};
 use crate::measurement::{Ask, GatePoint, RunKey};
 use crate::plan::{Gate, Plan, StepKind};
 use crate::reason::Reason;
@@ -159,6 +159,8 @@ impl<'a> Turn<'a> {
             revision: &self.state.latest,
             attempt: self.state.attempt,
             args,
+            weight: self.weight_shown(),
+            learned: &self.state.learned,
         }
     }
 
@@ -202,7 +204,7 @@ impl<'a> Turn<'a> {
             let cause = AbortCause::Analysis {
                 run: run.key,
                 error: run.phase == AnalysisPhase::Error,
-                message: cut(&run.message),
+                message: cut_explanation(&run.message),
             };
             return self.abort(cause);
         }

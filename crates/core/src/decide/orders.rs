@@ -88,13 +88,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Decides an undecided analysis, else ends a hold and a pause, else skips the step.
+    /// Decides an undecided analysis or judge, else ends a hold and a pause, else skips the step.
     fn promote(&mut self) -> Refusal {
         if !self.is_forward() {
             return Err("there is nothing to promote".to_owned());
         }
         let pauses = matches!(self.step_kind(), Some(StepKind::Pause(_)));
-        if !self.waive_undecided() && (!self.state.held || pauses) {
+        let decided = self.waive_undecided() || self.waive_judges();
+        if !decided && (!self.state.held || pauses) {
             self.may_skip()?;
             if let Course::Forward { released, .. } = &mut self.state.course {
                 *released = true;

@@ -4,6 +4,7 @@ mod back;
 mod blue_green;
 mod canary;
 mod chaos;
+mod compared;
 mod delays;
 mod gates;
 mod orders;

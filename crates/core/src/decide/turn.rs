@@ -5,7 +5,7 @@ use super::wait::Wait;
 use crate::action::Action;
 use crate::decision::Saved;
 use crate::event::{Event, EventId, EventKind};
-use crate::id::{RevisionId, cut};
+use crate::id::{RevisionId, cut, cut_explanation};
 use crate::measurement::Ask;
 use crate::observation::Observation;
 use crate::order::Acknowledgement;
@@ -137,7 +137,10 @@ impl<'a> Turn<'a> {
             id,
             at: self.now,
             kind,
-            text: cut(text.as_ref()),
+            text: match kind.explains() {
+                true => cut_explanation(text.as_ref()),
+                false => cut(text.as_ref()),
+            },
         });
         if self.state.events.len() > MOST_EVENTS {
             let last_final = self

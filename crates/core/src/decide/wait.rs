@@ -58,7 +58,7 @@ impl Wait {
         }
         match self.reason {
             Reason::Gate { .. } => WaitKind::Gate,
-            Reason::Analysis { .. } => WaitKind::Analysis,
+            Reason::Analysis { .. } | Reason::NotEnoughData { .. } => WaitKind::Analysis,
             Reason::Inconclusive { .. } => WaitKind::Verdict,
             Reason::RouteDrift => WaitKind::Drift,
             Reason::ScaledToZero => WaitKind::Zero,

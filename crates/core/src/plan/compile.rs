@@ -6,6 +6,7 @@ mod blue_green;
 mod canary;
 mod findings;
 mod gates;
+mod judge;
 mod metric;
 mod rollout;
 mod routes;

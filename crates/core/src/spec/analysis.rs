@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Metadata, MetricSpec, ObjectKind, ObjectRef};
+use super::{JudgeSpec, Metadata, MetricSpec, ObjectKind, ObjectRef};
 
 /// Which template an analysis is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +151,8 @@ pub struct AnalysisTemplate {
     pub cluster_scope: bool,
     /// What it measures.
     pub metrics: Vec<MetricSpec>,
+    /// A judge that compares both sides. Ours, not Argo's.
+    pub judge: Option<JudgeSpec>,
     /// The arguments that it knows.
     pub args: Vec<ArgSpec>,
     /// The metrics that are only watched, by name or regular expression.
@@ -169,6 +171,7 @@ impl AnalysisTemplate {
             namespace: None,
             cluster_scope: false,
             metrics: metrics.into_iter().collect(),
+            judge: None,
             args: Vec::new(),
             dry_run: Vec::new(),
             measurement_retention: Vec::new(),
@@ -180,6 +183,13 @@ impl AnalysisTemplate {
     #[must_use]
     pub fn with_arg(mut self, arg: ArgSpec) -> Self {
         self.args.push(arg);
+        self
+    }
+
+    /// The same with a judge that compares both sides.
+    #[must_use]
+    pub fn with_judge(mut self, judge: JudgeSpec) -> Self {
+        self.judge = Some(judge);
         self
     }
 

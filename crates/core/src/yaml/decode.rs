@@ -5,6 +5,7 @@ mod blue_green;
 mod canary;
 mod duration;
 mod extension;
+mod judge;
 mod metric;
 mod rollout;
 mod step;

@@ -39,7 +39,8 @@ const METRIC: Shape = Shape::Holds(&[
     ("onNaN", Shape::Ours),
     ("evidence", Shape::Ours),
 ]);
-const TEMPLATE: Shape = Shape::Holds(&[("metrics", Shape::ByName(&METRIC))]);
+const TEMPLATE: Shape =
+    Shape::Holds(&[("judge", Shape::Ours), ("metrics", Shape::ByName(&METRIC))]);
 
 /// The object with what its annotation adds to its `spec`.
 pub(super) fn merged(root: &Arc<Node>, kind: ObjectKind, sink: &Sink) -> Arc<Node> {

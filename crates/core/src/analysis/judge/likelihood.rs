@@ -13,6 +13,8 @@ use super::sum::Sum;
 const MISSES: f64 = 0.05;
 /// How finely shares are told apart: two within a tenth of each other's odds count as one.
 const FINENESS: f64 = 10.0;
+/// How many classes of shares are kept apart at most; beyond it the nearest two become one.
+const MOST_CLASSES: usize = 12;
 
 /// Events by the canary's share of requests at the time: enough to tell the likelihood of any
 /// ratio, whatever the weight was when.
@@ -33,10 +35,29 @@ impl Likelihood {
         let noise = at_least(noise, 1.0);
         let events = scrape.events() / noise;
         self.canary.add(scrape.canary.events as f64 / noise);
-        let class = (libm::log(share / (1.0 - share)) * FINENESS).round();
-        let (all, shares) = self.strata.entry(class as i16).or_default();
+        let (all, shares) = self.strata.entry(class(share)).or_default();
         all.add(events);
         shares.add(events * share);
+        if self.strata.len() > MOST_CLASSES {
+            self.join_nearest();
+        }
+    }
+
+    /// Makes one class of the two that are nearest to each other.
+    fn join_nearest(&mut self) {
+        let neighbours = self.strata.keys().zip(self.strata.keys().skip(1));
+        let nearest = neighbours.min_by_key(|(low, high)| i32::from(**high) - i32::from(**low));
+        let Some((low, high)) = nearest.map(|(low, high)| (*low, *high)) else {
+            return;
+        };
+        let parts = [self.strata.remove(&low), self.strata.remove(&high)];
+        let mut joined = (Sum::default(), Sum::default());
+        for (events, shares) in parts.into_iter().flatten() {
+            joined.0.add(events.get());
+            joined.1.add(shares.get());
+        }
+        let share = joined.1.get() / at_least(joined.0.get(), f64::MIN_POSITIVE);
+        self.strata.insert(class(share).clamp(low, high), joined);
     }
 
     /// The logarithm of a ratio's likelihood, but for a constant.
@@ -115,6 +136,11 @@ const LONG: f64 = 14.0;
 
 fn grid(at: usize) -> f64 {
     0.1 * libm::pow(10.0, at as f64 / 10.0)
+}
+
+/// The class of a share, by its odds.
+fn class(share: f64) -> i16 {
+    (libm::log(share / (1.0 - share)) * FINENESS).round() as i16
 }
 
 /// Where a falling function passes 0, by bisection.
@@ -248,6 +274,24 @@ mod tests {
         };
         // A range ends where the logarithm has fallen by about 3.
         for (ratio, tolerance) in [(0.2, 0.01), (1.0, 1e-9), (3.0, 0.02), (50.0, 0.1)] {
+            close(likelihood.log(ratio), exact(ratio), tolerance);
+        }
+    }
+
+    #[test]
+    fn however_much_the_share_moves_little_is_kept_and_the_range_stays() {
+        let rows: Vec<[u64; 4]> = (1..200).map(|k| [k * 5, k % 3, 1000 - 5 * k, 3]).collect();
+        let (likelihood, _) = of(&rows);
+        assert!(likelihood.strata.len() <= MOST_CLASSES, "{likelihood:?}");
+        let exact = |ratio: f64| -> f64 {
+            let each = rows.iter().map(|[n1, x1, n0, x0]| {
+                let share = *n1 as f64 / (n1 + n0) as f64;
+                *x1 as f64 * libm::log(ratio)
+                    - (x1 + x0) as f64 * libm::log(1.0 - share + share * ratio)
+            });
+            each.sum()
+        };
+        for (ratio, tolerance) in [(0.5, 1.0), (1.0, 1e-9), (2.0, 1.0)] {
             close(likelihood.log(ratio), exact(ratio), tolerance);
         }
     }

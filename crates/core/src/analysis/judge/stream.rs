@@ -155,8 +155,8 @@ impl Stream {
 /// The evidence against the canary over all streams; 1/α proves it at the level α.
 ///
 /// It is an average, which keeps the promise whatever the streams have to do with each other.
-pub fn evidence(streams: &[Stream]) -> f64 {
-    streams.iter().map(Stream::evidence).sum()
+pub fn evidence<'a>(streams: impl IntoIterator<Item = &'a Stream>) -> f64 {
+    streams.into_iter().map(Stream::evidence).sum()
 }
 
 fn is_mixed(share: f64, before: Option<f64>, now: &Circumstances) -> bool {

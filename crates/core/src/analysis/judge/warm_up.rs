@@ -14,9 +14,13 @@ const MARGIN: f64 = 1.25;
 /// From where on earlier releases speak clearly, in nats.
 const CLEAR: f64 = 2.0;
 /// How long one class of age is, in seconds.
-const CLASS_SECONDS: u64 = 15;
+pub(super) const CLASS_SECONDS: u64 = 15;
 /// How many classes are learned: 5 minutes.
 const CLASSES: usize = 20;
+/// Until when a pod is young: of older ones nothing is learned.
+pub(super) const YOUNG: Duration = Duration::from_secs(CLASS_SECONDS * CLASSES as u64);
+/// What is left of what was learned, when a new release has taught something.
+const KEPT: f64 = 0.5;
 
 /// How much worse a young pod may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,23 @@ impl Curve {
         };
         events.add(canary.events as f64);
         expected.add(canary.requests as f64 * at_least(stable_rate, 0.0));
+    }
+
+    /// Adds what one release did. What earlier ones did counts half as much then, so that a
+    /// service that changes is learned anew.
+    pub fn add_release(&mut self, release: &Self) {
+        if self.classes.len() < release.classes.len() {
+            self.classes
+                .resize(release.classes.len(), Default::default());
+        }
+        for ((events, expected), (new_events, new_expected)) in
+            self.classes.iter_mut().zip(&release.classes)
+        {
+            for (sum, new) in [(events, new_events), (expected, new_expected)] {
+                *sum = sum.scaled(KEPT);
+                sum.add(new.get());
+            }
+        }
     }
 
     /// Whether nothing was learned.

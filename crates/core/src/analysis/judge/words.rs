@@ -2,18 +2,34 @@
 //! and how sure, what it cost.
 
 use std::fmt;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::plan::JudgePlan;
 use super::preflight::{self, Stretch};
+use super::promotion;
 use super::scrape::Count;
 use super::stream::Stream;
 
 /// What a stream counts, as people call it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Event {
     /// Failed requests.
     Errors,
     /// Requests slower than so many seconds, as the bucket's bound is written.
     Slower(String),
+}
+
+impl Event {
+    /// The name that it is kept under: `errors`, or the bucket's bound.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Errors => "errors",
+            Self::Slower(bound) => bound,
+        }
+    }
 }
 
 /// A stream, and what it counts.
@@ -25,12 +41,14 @@ pub struct Account<'a> {
     pub stream: &'a Stream,
 }
 
+/// From how many seconds on a wait is as good as endless: 30 days.
+const LONG: f64 = 2_592_000.0;
 /// From how much evidence of its own on a stream shows a sign, its weight apart.
 const SIGN: f64 = 10.0;
 
-/// Why a release is taken back. `weight` is the canary's at that moment, in percent, and `needed`
-/// the evidence that takes back.
-pub fn rolled_back(weight: f64, accounts: &[Account<'_>], needed: f64) -> String {
+/// Why a release is taken back. `weight` is the canary's at that moment, in percent, where it is
+/// known, and `needed` the evidence that takes back.
+pub fn rolled_back(weight: Option<f64>, accounts: &[Account<'_>], needed: f64) -> String {
     let loudest = accounts
         .iter()
         .max_by(|a, b| a.stream.evidence().total_cmp(&b.stream.evidence()));
@@ -38,8 +56,9 @@ pub fn rolled_back(weight: f64, accounts: &[Account<'_>], needed: f64) -> String
         return "Rolled back.".to_owned();
     };
     let all = evidence_of(accounts);
+    let at = weight.map_or(String::new(), |weight| format!(" at {} %", short(weight)));
     let sentences = [
-        format!("Rolled back at {} %: {}.", short(weight), worse(worst)),
+        format!("Rolled back{at}: {}.", worse(worst)),
         compared(worst),
         promise(all, needed),
         cost(accounts),
@@ -48,22 +67,73 @@ pub fn rolled_back(weight: f64, accounts: &[Account<'_>], needed: f64) -> String
     joined(&sentences)
 }
 
-/// Why a release is promoted: no stream is `bound` times worse or more.
-pub fn promoted(accounts: &[Account<'_>], bound: f64) -> String {
+/// Why a release is promoted: nothing that is asked for is so much worse.
+pub fn promoted(accounts: &[Account<'_>], plan: &JudgePlan) -> String {
+    format!("Promoted: {}", proved(accounts, plan))
+}
+
+/// That a release may be promoted, and why.
+pub fn good_enough(accounts: &[Account<'_>], plan: &JudgePlan) -> String {
+    format!("Good enough: {}", proved(accounts, plan))
+}
+
+/// `proved less than 2× worse. Errors (best guess 0.99×, at most 1.9×).`
+fn proved(accounts: &[Account<'_>], plan: &JudgePlan) -> String {
     let each = accounts.iter().map(|account| {
-        let guess = match (account.stream.likelihood().best(), range(account)) {
-            (Some(best), Some((_, most))) if most.is_finite() => {
+        let seen = account.stream.seen().canary;
+        let proved = account.stream.assurance() >= plan.proved();
+        let guess = match (proved, account.stream.likelihood().best(), range(account)) {
+            (true, Some(best), Some((_, most))) if most.is_finite() => {
                 format!(" (best guess {}, at most {})", times(best), times(most))
+            }
+            (false, ..) if account.event == Event::Errors => {
+                let (events, requests) = (thousands(seen.events), thousands(seen.requests));
+                let most = percent(plan.or_below.get());
+                format!(" ({events} of {requests}, surely fewer than {most})")
             }
             _ => String::new(),
         };
         format!("{}{guess}", account.event)
     });
     let each: Vec<String> = each.collect();
-    let bound = short(bound);
+    let bound = short(plan.not_worse_than.get());
+    let each = capital(&each.join("; "));
+    format!("proved less than {bound}× worse. {each}.")
+}
+
+/// What is missing where neither is proved: `open` is what is asked for and not proved, counted
+/// for so long.
+pub fn not_enough(open: &[Account<'_>], lasted: Duration, plan: &JudgePlan) -> String {
+    let Some(first) = open.first() else {
+        return "Not enough data: nothing is counted yet.".to_owned();
+    };
+    let requests = first.stream.seen().canary.requests;
+    let minutes = lasted.as_secs_f64() / 60.0;
+    let traffic = match minutes >= 1.0 {
+        true => format!(
+            "{} requests of the new version a minute",
+            short(requests as f64 / minutes)
+        ),
+        false => format!("{} requests of the new version so far", thousands(requests)),
+    };
+    let names: Vec<String> = open
+        .iter()
+        .map(|account| account.event.to_string())
+        .collect();
+    let bound = short(plan.not_worse_than.get());
+    let more = open.iter().map(|account| {
+        let waits = promotion::more(account.stream, account.event == Event::Errors, lasted, plan);
+        waits.unwrap_or(f64::INFINITY)
+    });
+    let more = match more.fold(0.0, f64::max) {
+        seconds if seconds < LONG => {
+            format!("that takes about {} more at this traffic", about(seconds))
+        }
+        _ => "at this traffic it cannot be".to_owned(),
+    };
     format!(
-        "Promoted: proved less than {bound}× worse. {}.",
-        capital(&each.join("; "))
+        "Not enough data: {traffic}; {} not yet proved less than {bound}× worse, and {more}.",
+        listed(&names)
     )
 }
 
@@ -207,6 +277,23 @@ fn joined(sentences: &[String]) -> String {
     said.map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
+/// `errors`, `errors and answers slower than 0.25 s`
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} and {last} are", first.join(", ")),
+        _ => format!("{} are", names.concat()),
+    }
+}
+
+/// `90 s`, `40 min`, `3 h`
+fn about(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 120.0 => format!("{:.0} s", seconds.max(1.0)),
+        seconds if seconds < 7_200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.0} h", seconds / 3_600.0),
+    }
+}
+
 fn capital(text: &str) -> String {
     let mut signs = text.chars();
     let first = signs.next().map(|sign| sign.to_uppercase().to_string());
@@ -311,7 +398,7 @@ mod tests {
         let latency = [scrape(9010, 540, 35_990, 2160)];
         let (failed, slow) = (stream(0.5, &worse_rows()), stream(0.5, &latency));
         assert_eq!(
-            rolled_back(25.0, &[errors(&failed), slower(&slow)], 100.0),
+            rolled_back(Some(25.0), &[errors(&failed), slower(&slow)], 100.0),
             "Rolled back at 25 %: errors are 2.1× worse (between 1.2× and 3.8×). New version 56 of \
              9,010 (0.62 %); stable 105 of 35,990 (0.29 %) in the same seconds. If the new version \
              were no worse, a gap this big would show up, at any moment of the rollout, in fewer \
@@ -330,7 +417,7 @@ mod tests {
                 scrape(2, 2, 12, 0),
             ],
         );
-        let text = rolled_back(10.0, &[errors(&failed)], 100.0);
+        let text = rolled_back(Some(10.0), &[errors(&failed)], 100.0);
         assert!(
             text.starts_with("Rolled back at 10 %: errors are far worse (at least "),
             "{text}"
@@ -349,7 +436,7 @@ mod tests {
     fn what_else_is_worse_is_said_too() {
         let slow = stream(0.5, &[scrape(3000, 900, 9000, 600)]);
         let failed = stream(0.5, &worse_rows());
-        let text = rolled_back(25.0, &[errors(&failed), slower(&slow)], 100.0);
+        let text = rolled_back(Some(25.0), &[errors(&failed), slower(&slow)], 100.0);
         assert!(
             text.contains(": answers slower than 0.25 s are 4.5× worse"),
             "{text}"
@@ -370,12 +457,43 @@ mod tests {
         ];
         let failed = stream(1.0, &good);
         assert_eq!(
-            promoted(&[errors(&failed)], 2.0),
+            promoted(&[errors(&failed)], &JudgePlan::default()),
             "Promoted: proved less than 2× worse. Errors (best guess 0.99×, at most 1.9×)."
         );
         assert_eq!(
             watching(&[errors(&failed)], 100.0),
             "Still watching: evidence 0.5 of 100 needed."
+        );
+    }
+
+    #[test]
+    fn what_never_fails_is_good_enough_without_a_ratio() {
+        let failed = stream(1.0, &[scrape(12_000, 0, 36_000, 0)]);
+        assert_eq!(
+            promoted(&[errors(&failed)], &JudgePlan::default()),
+            "Promoted: proved less than 2× worse. Errors (0 of 12,000, surely fewer than 0.10 %)."
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_yet_is_said_with_the_time_that_it_takes() {
+        let plan = JudgePlan::default();
+        let (failed, slow) = (
+            stream(0.5, &[scrape(75, 0, 675, 2)]),
+            stream(0.5, &[scrape(75, 5, 675, 41)]),
+        );
+        let minutes = Duration::from_secs(300);
+        assert_eq!(
+            not_enough(&[errors(&failed), slower(&slow)], minutes, &plan),
+            "Not enough data: 15 requests of the new version a minute; errors and answers slower \
+             than 0.25 s are not yet proved less than 2× worse, and that takes about 4 h more at \
+             this traffic."
+        );
+        let none = stream(1.0, &[scrape(0, 0, 675, 2)]);
+        let text = not_enough(&[errors(&none)], minutes, &plan);
+        assert!(
+            text.ends_with("and at this traffic it cannot be."),
+            "{text}"
         );
     }
 
@@ -405,10 +523,12 @@ mod tests {
     #[test]
     fn nothing_counted_is_no_panic() {
         let empty = Stream::new(1.0, 1.3);
-        assert_eq!(rolled_back(0.0, &[], 100.0), "Rolled back.");
+        assert_eq!(rolled_back(None, &[], 100.0), "Rolled back.");
         for text in [
-            rolled_back(10.0, &[errors(&empty)], 100.0),
-            promoted(&[errors(&empty)], 2.0),
+            rolled_back(Some(10.0), &[errors(&empty)], 100.0),
+            promoted(&[errors(&empty)], &JudgePlan::default()),
+            not_enough(&[], Duration::ZERO, &JudgePlan::default()),
+            not_enough(&[errors(&empty)], Duration::MAX, &JudgePlan::default()),
             watching(&[], 100.0),
         ] {
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");

@@ -47,7 +47,8 @@ impl Turn<'_> {
         if let Some(metric) = self.stale_metric() {
             return Err(Wait::new(Reason::StaleAnalysis { metric }));
         }
-        self.pass_gate(GatePoint::BeforeRaise, self.step_index())
+        self.pass_gate(GatePoint::BeforeRaise, self.step_index())?;
+        self.judges_let_pass()
     }
 
     fn weight_is_seen(&mut self, weight: u32) -> Completion {

@@ -5,9 +5,10 @@ use regex::{Regex, RegexBuilder};
 use super::Input;
 use super::args::Args;
 use super::findings::{Findings, Site};
-use super::metric;
 use super::templates::{self, Used};
+use super::{judge, metric};
 use crate::analysis::{MetricPlan, RunPlan};
+use crate::id::MetricName;
 use crate::spec::{Retention, RolloutAnalysis};
 
 /// The most patterns of names in one analysis.
@@ -46,12 +47,7 @@ pub(super) fn run(
                 break;
             }
             let mut plan = metric::metric(input, spec, &args, &mut late, &site, found);
-            if !names.insert(plan.name.clone()) {
-                let finding = site
-                    .key("name")
-                    .says("another metric of the run has this name");
-                found.error(finding.value(&plan.name));
-            }
+            unique(&mut names, &plan, &site, found);
             if place == Place::Inline && plan.count.is_none() {
                 endless(&plan, used, found);
             }
@@ -60,11 +56,26 @@ pub(super) fn run(
                 .any(|pattern| pattern.is_match(plan.name.as_str()));
             metrics.push(plan.sealed());
         }
+        if let Some(spec) = &used.template.judge {
+            let site = used.site.key("judge");
+            let plan = judge::judge(input, spec, &args, &mut late, &site, found);
+            unique(&mut names, &plan, &site, found);
+            metrics.push(plan.sealed());
+        }
     }
     RunPlan {
         templates: used.iter().map(|used| used.template.name.clone()).collect(),
         metrics,
         late_args: args.late(&late),
+    }
+}
+
+fn unique(names: &mut BTreeSet<MetricName>, plan: &MetricPlan, site: &Site, found: &mut Findings) {
+    if !names.insert(plan.name.clone()) {
+        let finding = site
+            .key("name")
+            .says("another metric of the run has this name");
+        found.error(finding.value(&plan.name));
     }
 }
 

@@ -1,5 +1,5 @@
 use super::findings::{Findings, Site};
-use super::{Input, analysis, canary, routes};
+use super::{Input, analysis, canary, judge, routes};
 use crate::capability::Part;
 use crate::plan::{Amount, Plan, Step, StepKind, StrategyKind};
 use crate::registry::RouterFrame;
@@ -39,15 +39,21 @@ pub(super) fn lower(
 
 /// Preview, analyse, wait, switch, analyse: what the strategy adds by itself has no user's step.
 fn steps(input: Input<'_>, spec: &BlueGreenSpec, site: &Site, found: &mut Findings) -> Vec<Step> {
-    let mut analyse = |analysis: Option<&RolloutAnalysis>, field| {
-        let place = analysis::Place::Inline;
-        let run = |it| analysis::run(input, it, place, &site.key(field), found);
-        analysis.map(run).map(StepKind::Analysis)
+    let mut analyse = |analysis: &Option<RolloutAnalysis>, field, apart| {
+        let (place, site) = (analysis::Place::Inline, site.key(field));
+        let run = analysis::run(input, analysis.as_ref()?, place, &site, found);
+        judge::refuse(&run, apart, &site, found);
+        Some(StepKind::Analysis(run))
     };
-    let before = analyse(spec.pre_promotion_analysis.as_ref(), "prePromotionAnalysis");
+    let before = analyse(
+        &spec.pre_promotion_analysis,
+        "prePromotionAnalysis",
+        "the new version has no users before the switch",
+    );
     let after = analyse(
-        spec.post_promotion_analysis.as_ref(),
+        &spec.post_promotion_analysis,
         "postPromotionAnalysis",
+        "nobody is held back on the old version after the switch",
     );
     let kinds = [
         Some(StepKind::Preview(spec.preview_replica_count)),

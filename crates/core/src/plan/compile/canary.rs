@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::findings::{Findings, Site};
-use super::{Input, analysis, routes, steps};
+use super::{Input, analysis, judge, routes, steps};
 use crate::capability::Part;
 use crate::plan::{Amount, Background, Plan, StrategyKind, Threshold};
 use crate::registry::RouterFrame;
@@ -40,6 +40,8 @@ pub(super) fn lower(
         let site = site.key("analysis");
         beside(input, background, canary.steps.len(), &site, found)
     });
+    judge::canary(plan, site, found);
+    judge::plan_scrapes(plan);
     frame
 }
 

@@ -110,7 +110,7 @@ pub(super) fn duration(
 }
 
 /// A text whose arguments are all known now.
-fn known(text: &str, site: &Site, args: &Args, found: &mut Findings) -> Option<String> {
+pub(super) fn known(text: &str, site: &Site, args: &Args, found: &mut Findings) -> Option<String> {
     let filled = args.fill(text, site, found);
     if let Some(name) = filled.late.first() {
         let message = format!("the argument {name:?} is not known before the run starts");

@@ -16,6 +16,7 @@ use crate::spec::{
 
 mod analysis;
 mod bounds;
+mod judge;
 mod refused;
 mod strategies;
 mod warned;

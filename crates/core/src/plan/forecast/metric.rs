@@ -22,7 +22,13 @@ pub enum FailsAt {
     For(Duration),
     /// No success limit reached at its last measurement.
     End,
+    /// A judge's evidence that the new version is worse.
+    Evidence,
 }
+
+/// After how many scrapes a judge has seen a version that fails every request, where each brings
+/// a request or two of it.
+const SCRAPES: u32 = 3;
 
 /// One metric of an analysis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +68,9 @@ const JUDGES: [&str; 3] = ["job", "kayenta", "command"];
 
 /// Whether measurements of a metric can fail at all.
 pub(in crate::plan) fn can_measure_failure(plan: &MetricPlan) -> bool {
+    if plan.judge.is_some() {
+        return true;
+    }
     let success = plan.success.as_ref().map(|it| it.constant() != Some(true));
     let failure = plan.failure.as_ref().map(|it| it.constant() != Some(false));
     match (success, failure) {
@@ -71,6 +80,9 @@ pub(in crate::plan) fn can_measure_failure(plan: &MetricPlan) -> bool {
 }
 
 pub(super) fn fails_at(plan: &MetricPlan) -> Vec<FailsAt> {
+    if plan.judge.is_some() {
+        return vec![FailsAt::Evidence];
+    }
     if !can_measure_failure(plan) {
         return Vec::new();
     }
@@ -133,6 +145,7 @@ pub(super) fn failed_after(plan: &MetricPlan, from: Duration, aligned: bool) -> 
             let ticks = wanted.as_nanos().div_ceil(interval.as_nanos()).max(1);
             nth(u32::try_from(ticks).unwrap_or(u32::MAX - 1) + 1)
         }
+        FailsAt::Evidence => nth(SCRAPES),
         FailsAt::End => Some(after(plan, plan.count?)),
     });
     times.min()

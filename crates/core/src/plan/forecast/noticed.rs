@@ -5,17 +5,15 @@ use serde::Serialize;
 use super::timeline::StepForecast;
 use super::{Assumed, timeline};
 use crate::analysis::judge::preflight::{self, Stretch};
-use crate::plan::{Plan, StrategyKind};
+use crate::plan::{Plan, StepKind, StrategyKind};
 
-/// Of how many good releases one may be taken back by chance, as a share.
-const FALSE_ROLLBACK: f64 = 0.01;
 /// The part of the whole that failed requests have; slow ones have the other half.
 const OF_ERRORS: f64 = 0.5;
 /// More requests a second than anybody has.
 const MOST: f64 = 1e12;
 
-/// What would be noticed of failed requests by comparing both versions at each scrape, where at
-/// most 1 of 100 good releases is taken back by chance.
+/// What would be noticed of failed requests by comparing both versions at each scrape, where as
+/// many good releases may be taken back by chance as the plan's judge allows, or 1 of 100.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Noticed {
@@ -43,7 +41,7 @@ pub fn noticed(
     let requests_per_second = within(requests_per_second, MOST);
     let error_rate = within(error_rate, 1.0);
     let stretches = stretches(plan, assumed, requests_per_second);
-    let needed = preflight::needed(FALSE_ROLLBACK, OF_ERRORS);
+    let needed = preflight::needed(false_rollback(plan), OF_ERRORS);
     let ratio = preflight::smallest_ratio(&stretches, error_rate, needed);
     let compared = stretches.iter().filter(|stretch| stretch.share < 1.0);
     Noticed {
@@ -55,6 +53,17 @@ pub fn noticed(
         ratio,
         failures: ratio.map(|ratio| preflight::price(ratio, needed)),
     }
+}
+
+fn false_rollback(plan: &Plan) -> f64 {
+    let background = plan.background.iter().map(|it| &it.run);
+    let steps = plan.steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Analysis(run) => Some(run),
+        _ => None,
+    });
+    let mut metrics = background.chain(steps).flat_map(|run| &run.metrics);
+    let judge = metrics.find_map(|metric| metric.judge.clone());
+    judge.unwrap_or_default().max_false_rollback.get()
 }
 
 /// The value, or the nearest from 0 to `most`; 0 for what is no number.

@@ -34,7 +34,8 @@ const CODES: [&str; 6] = ["5..", "2..", "[45]", "\"500\"", "status=", "status!"]
 
 /// Whether a metric would see that requests fail.
 pub(in crate::plan) fn sees_failures(metric: &MetricPlan) -> bool {
-    sends_requests(metric)
+    metric.judge.is_some()
+        || sends_requests(metric)
         || metric.provider == "kayenta"
         || speaks(metric.name.as_str())
         || asks(&metric.query)

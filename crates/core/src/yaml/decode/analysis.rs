@@ -1,4 +1,5 @@
 use super::super::cursor::{Cursor, Fields};
+use super::judge::judge;
 use super::metric::metric;
 use super::value::{metadata, names};
 use crate::spec::{
@@ -54,12 +55,14 @@ pub(in super::super) fn template(
     let mut template = AnalysisTemplate::new(name, listed.iter().filter_map(metric));
     template.namespace = namespace.filter(|_| !cluster_scope);
     template.cluster_scope = cluster_scope;
+    template.judge = fields.get("judge").and_then(|field| judge(&field));
     template.args = args(&fields);
     template.dry_run = names(&fields, "dryRun", "metricName");
     template.measurement_retention = retention(&fields);
     let nested = fields.list("templates");
     template.templates = nested.iter().filter_map(template_ref).collect();
-    if fields.lacks("metrics") && fields.lacks("templates") {
+    let judged = template.judge.is_some() || !fields.lacks("judge");
+    if fields.lacks("metrics") && fields.lacks("templates") && !judged {
         fields.missing("metrics");
     }
     fields.close();

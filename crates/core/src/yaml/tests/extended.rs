@@ -141,3 +141,95 @@ fn an_annotation_that_is_no_yaml_or_no_mapping_is_found() {
         );
     }
 }
+
+const JUDGED: &str = "
+  judge:
+    name: compared
+    interval: 5s
+    maxFalseRollback: 1%
+    stopIf: {errors: 1.3x, slow: 1.15}
+    promoteIf: {notWorseThan: 2x, sure: 95%, orBelow: 0.1%}
+    warmup: {for: 2m, tolerate: 10x}
+    notEnoughData: extend 30m, then proceed
+    failureBudget: 50
+    missingMetrics: hold after 2m
+    evidence: {loki: {query: x}}
+    provider: {prometheus: {counters: {source: istio}}}";
+
+fn judged(spec: &str) -> String {
+    let head =
+        "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata:\n  name: judge\n";
+    format!("{head}spec:{spec}\n")
+}
+
+#[test]
+fn a_judge_stands_beside_metrics_or_alone() {
+    let read = manifests(&judged(JUDGED));
+    let judge = read.templates[0].judge.clone().unwrap();
+    assert_eq!(judge.name, "compared");
+    assert_eq!(judge.provider.name, "prometheus");
+    let texts = [
+        &judge.interval,
+        &judge.max_false_rollback,
+        &judge.stop_errors,
+        &judge.stop_slow,
+        &judge.not_worse_than,
+        &judge.sure,
+        &judge.or_below,
+        &judge.not_enough_data,
+        &judge.missing_metrics,
+    ];
+    let texts = texts.map(|text| text.as_deref().unwrap_or("none"));
+    let wanted = [
+        "5s",
+        "1%",
+        "1.3x",
+        "1.15",
+        "2x",
+        "95%",
+        "0.1%",
+        "extend 30m, then proceed",
+        "hold after 2m",
+    ];
+    assert_eq!(texts, wanted);
+    assert_eq!(judge.failure_budget, Some(50.into()));
+    assert!(judge.evidence.is_some());
+    assert!(matches!(
+        judge.warm_up,
+        crate::spec::WarmUpSpec::Fixed { .. }
+    ));
+}
+
+#[test]
+fn a_judge_may_stand_in_the_annotation() {
+    let notes = JUDGED.replace("\n", "\n    ");
+    let metrics = "\n  metrics: [{name: m, provider: {web: {url: http://x}}}]";
+    let head = "apiVersion: argoproj.io/v1alpha1\nkind: AnalysisTemplate\nmetadata:\n  name: judge\n  annotations:\n";
+    let annotated = format!("{head}    {EXTENSIONS}: |{notes}\nspec:{metrics}\n");
+    let by_field = manifests(&judged(&format!("{JUDGED}{metrics}")));
+    assert_eq!(manifests(&annotated), by_field);
+}
+
+#[test]
+fn a_judge_that_is_wrong_is_refused_at_its_place() {
+    for (wrong, path, says) in [
+        (
+            "\n  judge: {interval: 5s}",
+            "spec.judge.provider",
+            "missing",
+        ),
+        (
+            "\n  judge: {warmup: slow, provider: {prometheus: {}}}",
+            "spec.judge.warmup",
+            "learned, none",
+        ),
+        (
+            "\n  judge: {stopIf: {error: 2x}, provider: {prometheus: {}}}",
+            "spec.judge.stopIf.error",
+            "did you mean",
+        ),
+    ] {
+        let text = errors(&judged(wrong)).join("\n");
+        assert!(text.contains(path) && text.contains(says), "{text}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Judges that compare both sides: what they hold back, and what a release teaches them.
+
+use super::advance::Completion;
+use super::turn::Turn;
+use super::wait::Wait;
+use crate::analysis::judge::{Finding, JudgePlan, JudgeState, Undecided, words};
+use crate::analysis::{AnalysisPhase, MetricState, RunPlan, RunState};
+use crate::event::EventKind;
+use crate::measurement::RunKey;
+use crate::reason::Reason;
+use crate::route::Slot;
+use crate::state::AbortCause;
+
+impl Turn<'_> {
+    /// The weight that the routers show, 0–1; none where pods make the ratio.
+    pub(super) fn weight_shown(&self) -> Option<f64> {
+        let seen = self.plan.splits().then(|| self.part_seen(Slot::Canary))??;
+        Some(f64::from(seen) / f64::from(self.plan.total.max(1)))
+    }
+
+    /// Nothing goes on while a judge is blind: without a scrape for long, or with a canary that
+    /// hardly gets any of the requests that it should.
+    pub(super) fn judges_can_see(&self) -> Completion {
+        if self.is_released() || self.is_waived() {
+            return Ok(());
+        }
+        for (plan, metric) in self.judges().filter(|(_, it)| !it.phase.is_final()) {
+            let name = || metric.name.to_string();
+            let blind = metric
+                .measured_at
+                .is_some_and(|at| self.now.since(at) > plan.missing_after);
+            if blind {
+                return Err(Wait::new(Reason::StaleAnalysis { metric: name() }));
+            }
+            let known = metric.judge.as_ref();
+            if known.is_some_and(|known| known.is_short_of_traffic()) {
+                return Err(Wait::new(Reason::ShortOfTraffic { metric: name() }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the last raise, after which there is nothing to compare with, the judges beside the
+    /// steps must have found the canary good enough, or have waited for it as long as they may.
+    pub(super) fn judges_let_pass(&mut self) -> Completion {
+        if !self.is_last_raise() || self.is_released() || self.is_waived() {
+            return Ok(());
+        }
+        let Some((plan, missing)) = self.undecided_judge() else {
+            return Ok(());
+        };
+        let until = self.entered_at() + plan.extend;
+        let message = missing.clone();
+        let waits = Reason::NotEnoughData { message };
+        match plan.undecided {
+            Undecided::Hold => Err(Wait::by(waits, until + self.plan.progress_deadline)),
+            _ if self.now < until => Err(Wait::until(waits, until)),
+            Undecided::Proceed => Ok(()),
+            Undecided::RollBack => {
+                self.abort(AbortCause::Analysis {
+                    run: RunKey::Background,
+                    error: false,
+                    message: missing,
+                });
+                Err(Wait::new(waits))
+            }
+        }
+    }
+
+    fn is_last_raise(&self) -> bool {
+        self.is_started() && self.step_weight() >= self.plan.total
+    }
+
+    /// An operator decides instead of the judges that hold the last raise. False where none does.
+    pub(super) fn waive_judges(&mut self) -> bool {
+        let held = self.undecided_judge().is_some() || self.judges_can_see().is_err();
+        if !held || !self.is_last_raise() {
+            return false;
+        }
+        let mut runs = self.state.runs.iter_mut();
+        let Some(run) = runs.find(|run| run.key == RunKey::Background) else {
+            return false;
+        };
+        let judges = run.metrics.iter_mut().filter(|it| it.judge.is_some());
+        for metric in judges {
+            metric.phase = AnalysisPhase::Successful;
+            metric.why = "waived by an operator".to_owned();
+        }
+        true
+    }
+
+    /// A judge beside the steps that has proved nothing, and what it misses.
+    fn undecided_judge(&self) -> Option<(JudgePlan, String)> {
+        let run = self.state.run(RunKey::Background)?;
+        let plan = &self.plan.background.as_ref()?.run;
+        let nothing = JudgeState::default();
+        let mut running = judges(plan, run).filter(|(_, metric)| !metric.phase.is_final());
+        running.find_map(|(plan, metric)| {
+            let known = metric.judge.as_deref().unwrap_or(&nothing);
+            let open = || words::not_enough(&known.open(plan), known.lasted(), plan);
+            (known.finding(plan) == Finding::NotEnough).then(|| (plan.clone(), open()))
+        })
+    }
+
+    /// What is told of a release that is promoted, and what its young pods teach for the next.
+    pub(super) fn learn_from_judges(&mut self) {
+        let mut learned = self.state.learned.clone();
+        let mut told = Vec::new();
+        for (plan, metric) in self.judges() {
+            let Some(known) = &metric.judge else { continue };
+            known.teach(&mut learned);
+            told.push(match known.finding(plan) {
+                Finding::GoodEnough => {
+                    let why = words::promoted(&known.accounts(), plan);
+                    let text = format!("background analysis: Successful {why}");
+                    (EventKind::AnalysisRunSuccessful, text)
+                }
+                _ => {
+                    let why = words::not_enough(&known.open(plan), known.lasted(), plan);
+                    let text = format!("background analysis: Inconclusive {why}");
+                    (EventKind::AnalysisRunInconclusive, text)
+                }
+            });
+        }
+        if learned != self.state.learned {
+            self.state.learned = learned;
+        }
+        for (kind, text) in told {
+            self.tell(kind, text);
+        }
+    }
+
+    fn judges(&self) -> impl Iterator<Item = (&JudgePlan, &MetricState)> {
+        let background = self.plan.background.as_ref().map(|it| &it.run);
+        let background = background.zip(self.state.run(RunKey::Background));
+        let step = match self.step_kind() {
+            Some(crate::plan::StepKind::Analysis(plan)) => {
+                let run = self.state.run(RunKey::Step(self.step_index()));
+                run.map(|run| (plan, run))
+            }
+            _ => None,
+        };
+        let both = background.into_iter().chain(step);
+        both.flat_map(|(plan, run)| judges(plan, run))
+    }
+}
+
+/// The judges of a run.
+fn judges<'a>(
+    plan: &'a RunPlan,
+    run: &'a RunState,
+) -> impl Iterator<Item = (&'a JudgePlan, &'a MetricState)> {
+    let judge = |metric: &'a MetricState| {
+        let mut plans = plan.metrics.iter();
+        let plan = plans.find(|it| it.name == metric.name && it.digest == metric.digest)?;
+        let counts = !plan.dry_run;
+        Some((plan.judge.as_deref().filter(|_| counts)?, metric))
+    };
+    run.metrics.iter().filter_map(judge)
+}
