@@ -18,10 +18,12 @@ use gradatim_core::port::PortError;
 use gradatim_core::time::Timestamp;
 
 pub use self::guess::{Guess, metrics};
-use crate::world::{Ledger, Tally, World, at_most, latencies, quantile};
+use crate::world::{Ledger, Revision, Tally, World, at_most, latencies, quantile};
 
 /// How far back a measurement looks when neither it nor the metric says so.
 const WINDOW: Duration = Duration::from_secs(60);
+/// How often raw counters are scraped.
+const SCRAPE: Duration = Duration::from_secs(15);
 /// The upper bounds of the latency buckets of raw counters, in seconds.
 const BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -413,57 +415,67 @@ impl World {
         Reading::Work { phase, text }
     }
 
-    /// One set of counters for each revision, each with the samples at both ends of the window.
+    /// One set of counters for each revision, scraped since it serves: the last sample at or
+    /// before the window's start, and every later one.
     fn counters(&self, ask: &Ask) -> Vec<Counter> {
         let window = if ask.window.is_zero() {
             WINDOW
         } else {
             ask.window
         };
-        let instants = [ask.at - window, ask.at];
-        let mut counters = Vec::new();
-        for revision in self
-            .revisions
-            .iter()
-            .filter(|revision| revision.ledger.is_known())
-        {
+        let known = self.revisions.iter().filter(|it| it.ledger.is_known());
+        let counters = known.flat_map(|revision| {
             let side = if revision.id == ask.id.revision {
                 Side::Canary
             } else {
                 Side::Stable
             };
-            let mut count = |kind: CounterKind, value: &dyn Fn(Timestamp) -> f64| {
-                let sample = |at| Sample {
-                    at,
-                    value: Number::new(value(at)),
-                };
-                counters.push(Counter {
-                    side,
-                    pod: revision.id.to_string(),
-                    kind,
-                    samples: instants.into_iter().map(sample).collect(),
-                });
-            };
-            let until = |at| revision.ledger.between(revision.created, at);
-            count(CounterKind::Requests, &|at| until(at).all());
-            count(CounterKind::Errors, &|at| until(at).all_failed());
-            let within = |at, millis| {
-                at_most(
-                    &latencies(&[&revision.ledger], revision.created, at),
-                    millis,
-                )
-            };
-            for bound in BUCKETS {
-                count(CounterKind::Bucket(bound.to_string()), &|at| {
-                    within(at, bound * 1000.0)
-                });
-            }
-            count(CounterKind::Bucket("+Inf".to_owned()), &|at| {
-                until(at).all()
-            });
-        }
-        counters
+            counters_of(revision, side, &scrapes(revision, ask.at, window))
+        });
+        counters.collect()
     }
+}
+
+/// When a revision was scraped, oldest first.
+fn scrapes(revision: &Revision, at: Timestamp, window: Duration) -> Vec<Timestamp> {
+    let begun = revision.first_available.unwrap_or(revision.created);
+    let count = u32::try_from(window.as_millis().div_ceil(SCRAPE.as_millis())).unwrap_or(u32::MAX);
+    let instants = (0..=count)
+        .rev()
+        .map(|back| at - SCRAPE.saturating_mul(back));
+    instants.filter(|instant| *instant >= begun).collect()
+}
+
+fn counters_of(revision: &Revision, side: Side, instants: &[Timestamp]) -> Vec<Counter> {
+    let counter = |kind: CounterKind, value: &dyn Fn(Timestamp) -> f64| {
+        let sample = |at: &Timestamp| Sample {
+            at: *at,
+            value: Number::new(value(*at)),
+        };
+        Counter {
+            side,
+            pod: revision.id.to_string(),
+            kind,
+            samples: instants.iter().map(sample).collect(),
+        }
+    };
+    let until = |at| revision.ledger.between(revision.created, at);
+    let within = |bound: f64| {
+        let count = move |at| {
+            let latencies = latencies(&[&revision.ledger], revision.created, at);
+            at_most(&latencies, bound * 1000.0)
+        };
+        counter(CounterKind::Bucket(bound.to_string()), &count)
+    };
+    let mut counters = vec![
+        counter(CounterKind::Requests, &|at| until(at).all()),
+        counter(CounterKind::Errors, &|at| until(at).all_failed()),
+        counter(CounterKind::Bucket("+Inf".to_owned()), &|at| {
+            until(at).all()
+        }),
+    ];
+    counters.extend(BUCKETS.map(within));
+    counters
 }
 
 fn reading(value: Option<f64>, vector: bool, at: Timestamp) -> Reading {

@@ -144,7 +144,11 @@ impl Record {
         let plan = metrics(&turn.plan).find(same);
         let (reading, verdict, why) = match (&measurement.outcome, plan) {
             (Answer::Done { reading, .. }, Some(plan)) => {
-                let why = told(turn, id).unwrap_or_else(|| judge(plan, reading).why);
+                let alone = || match plan.judge {
+                    Some(_) => String::new(),
+                    None => judge(plan, reading).why,
+                };
+                let why = told(turn, id).unwrap_or_else(alone);
                 (Some(reading.clone()), phase(plan, reading), why)
             }
             (Answer::Done { reading, .. }, None) => {

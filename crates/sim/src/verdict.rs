@@ -8,6 +8,13 @@ use gradatim_core::measurement::{GateState, Reading, Series, WorkPhase};
 /// What a reading counts as; Running where it counts as nothing.
 pub(crate) fn phase(metric: &MetricPlan, reading: &Reading) -> AnalysisPhase {
     use AnalysisPhase::{Error, Failed, Inconclusive, Running, Successful};
+    // A judge decides on all that it has counted, not on one reading.
+    if metric.judge.is_some() {
+        return match reading {
+            Reading::Counters(_) => Running,
+            _ => Error,
+        };
+    }
     let value = match reading {
         Reading::Number(number) => Value::Float(number.get()),
         Reading::Series(series) => Value::Array(series.iter().filter_map(last).collect()),

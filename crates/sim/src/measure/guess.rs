@@ -20,8 +20,12 @@ pub(super) fn guess(plan: &Plan, ask: &Ask) -> Measure {
     if matches!(ask.id.run, RunKey::Gate { .. }) {
         return Measure::gate(GateState::Open);
     }
+    let known = metric(plan, ask);
+    if known.is_some_and(|metric| metric.judge.is_some()) {
+        return Measure::counters();
+    }
     let name = ask.id.metric.as_str().to_lowercase();
-    let bound = metric(plan, ask).and_then(largest_bound);
+    let bound = known.and_then(largest_bound);
     let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let percent = |measure: Measure| match bound {
         Some(bound) if bound > 1.0 => measure.in_percent(),

@@ -3,7 +3,6 @@
 
 mod replay;
 mod report;
-mod series;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gradatim_core::analysis::MetricPlan;
-use gradatim_core::analysis::judge::BLOCK_SECONDS;
+use gradatim_core::analysis::judge::JudgePlan;
 use gradatim_core::id::Digest;
 use gradatim_core::measurement::{Ask, Counter, MeasurementId, Outcome, Reading, RunKey};
 use gradatim_core::port::MetricProvider;
@@ -24,11 +23,8 @@ use super::super::failure::Failure;
 use super::super::{Exit, Io};
 use super::{AT_ONCE, Progress, one_by_one};
 
-/// How long a release is, and how often it is looked at, where the metric does not say.
+/// How often a release is looked at, where the metric does not say.
 const INTERVAL: Duration = Duration::from_secs(15);
-const SCRAPES: u32 = 60;
-/// How much of stable is known before a release.
-const HISTORY: Duration = Duration::from_secs(10 * BLOCK_SECONDS);
 
 /// Splits stable's pods in two at each start, lets the judge compare the halves, and says how
 /// many of these releases it would have taken back.
@@ -39,10 +35,11 @@ pub(super) fn run(
     io: &mut Io<'_>,
 ) -> Result<Exit, Failure> {
     let (metric, provider) = counters(ready)?;
+    let mut judge = metric.judge.as_deref().cloned().unwrap_or_default();
+    judge.scrapes = metric.count.unwrap_or(judge.scrapes).max(1);
     let release = Release {
         interval: metric.interval.unwrap_or(INTERVAL),
-        scrapes: metric.count.unwrap_or(SCRAPES).max(1),
-        history: HISTORY,
+        judge,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -73,7 +70,8 @@ pub(super) fn run(
 
 /// The metric that reads raw counters.
 fn counters(ready: &Ready) -> Result<(&MetricPlan, Arc<dyn MetricProvider>), Failure> {
-    let raw = |metric: &&MetricPlan| metric.query.get("counters").is_some();
+    let raw =
+        |metric: &&MetricPlan| metric.judge.is_some() || metric.query.get("counters").is_some();
     let mut metrics = ready.plan.metrics.iter().filter(raw);
     let Some(metric) = metrics.next() else {
         let failure = Failure::input("no metric here reads raw counters of both sides");
@@ -113,7 +111,7 @@ async fn read(
         },
         provider: metric.provider.clone(),
         query: metric.query.clone(),
-        window: release.history + release.length(),
+        window: JudgePlan::HISTORY + release.length(),
         at: at + release.length(),
         handle: None,
     };

@@ -96,6 +96,7 @@ pub(super) fn fails(at: &[FailsAt]) -> String {
             FailsAt::Failures(n) => format!("at the {} failure", ordinal(*n)),
             FailsAt::InARow(n) => format!("at {n} failures in a row"),
             FailsAt::For(time) => format!("when failing for {}", short(*time)),
+            FailsAt::Evidence => "on evidence that the new version is worse".to_owned(),
             FailsAt::End => "at its end without enough successes in a row".to_owned(),
             _ => "otherwise".to_owned(),
         })

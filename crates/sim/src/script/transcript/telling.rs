@@ -91,6 +91,16 @@ impl Teller<'_> {
         self.say(word, text, Tone::Plain, false);
     }
 
+    /// Says what is new but for its numbers.
+    fn say_anew(&mut self, word: &'static str, text: String, tone: Tone) {
+        let alike = unnumbered(&text);
+        let mut known = self.lines.iter().rev();
+        let last = known.find(|line| line.word == word);
+        if last.is_none_or(|line| unnumbered(&line.text) != alike) {
+            self.say(word, text, tone, true);
+        }
+    }
+
     /// Whether this was said at this instant.
     fn has_said(&self, word: &str, text: &str) -> bool {
         let now = self.lines.iter().rev();
@@ -310,6 +320,10 @@ impl Teller<'_> {
                     format!("undecided, for an operator to promote or abort{overdue}: {why}");
                 self.say("waits", text, Tone::Waiting, true);
             }
+            (Reason::NotEnoughData { message }, until) => {
+                let until = until.map_or(String::new(), |at| format!(" Until {}.", clock(at)));
+                self.say_anew("waits", format!("{message}{until}"), Tone::Waiting);
+            }
             (reason, _) => {
                 self.say("waits", format!("{reason}{overdue}"), Tone::Waiting, true);
             }
@@ -386,4 +400,12 @@ impl Teller<'_> {
         self.lines.retain(|line| !is_told(line));
         self.say("ABORT", cause, Tone::Bad, true);
     }
+}
+
+/// A text with the same number in the place of every one.
+fn unnumbered(text: &str) -> String {
+    let words = text.split_inclusive(|sign: char| !sign.is_ascii_digit() && sign != ',');
+    words
+        .map(|word| word.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == ','))
+        .collect()
 }

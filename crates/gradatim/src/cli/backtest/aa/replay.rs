@@ -3,36 +3,22 @@
 use std::time::Duration;
 
 use gradatim_core::analysis::judge::{
-    BLOCK_SECONDS, Circumstances, Count, RESERVE, Scrape, Stream, evidence,
+    Count, Counted, Finding, JudgePlan, JudgeState, Learned, Moment, Scrape, WarmUp,
 };
-use gradatim_core::measurement::Counter;
+use gradatim_core::measurement::{Counter, Side};
 use gradatim_core::time::Timestamp;
-
-use super::series::{Events, Pods};
-
-/// The smallest effects worth a rollback.
-const WORSE: f64 = 1.35;
-const SLOWER: f64 = 1.15;
-const BOUND: f64 = 2.0;
-/// How much evidence takes a release back: at most one good release in a hundred is.
-pub(super) const NEEDED: f64 = 100.0;
-/// A bucket's bound is of use where so many of stable's requests are slower.
-const USEFUL: std::ops::RangeInclusive<f64> = 0.002..=0.6;
-const MOST_BOUNDS: usize = 4;
 
 /// How an imaginary release goes.
 pub(super) struct Release {
     /// How often it is looked at.
     pub(super) interval: Duration,
-    /// How many times.
-    pub(super) scrapes: u32,
-    /// How much of stable is known before.
-    pub(super) history: Duration,
+    /// How it is judged, and how many times it is looked at.
+    pub(super) judge: JudgePlan,
 }
 
 impl Release {
     pub(super) fn length(&self) -> Duration {
-        self.interval.saturating_mul(self.scrapes)
+        self.interval.saturating_mul(self.judge.scrapes)
     }
 }
 
@@ -67,8 +53,8 @@ pub(super) fn replay(
     start: Timestamp,
     split: u64,
 ) -> Imaginary {
-    let pods = Pods::of(counters);
-    let serving = pods.serving(start, start + release.length());
+    let pods = Counted::of(counters);
+    let serving = pods.serving(Side::Stable, start, start + release.length());
     if serving.len() < 2 {
         let why = match serving.len() {
             0 => "stable served no request",
@@ -77,8 +63,7 @@ pub(super) fn replay(
         return Imaginary::LeftOut(why.to_owned());
     }
     let (canary, stable) = halves(&serving, split);
-    let judge = Judge::new(&pods, release, start, &serving);
-    Imaginary::Judged(judge.watch(&canary, &stable))
+    Imaginary::Judged(watch(counters, release, start, (&canary, &stable)))
 }
 
 /// Two halves of the pods, others for each number.
@@ -100,165 +85,81 @@ fn lot(name: &str, split: u64) -> u64 {
     (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-struct Judge<'a> {
-    pods: &'a Pods<'a>,
-    release: &'a Release,
+/// Lets the judge look at each scrape: before the start all pods are stable's, and then some of
+/// them the canary's. No pod is young, so that nothing is forgiven.
+fn watch(
+    counters: &[Counter],
+    release: &Release,
     start: Timestamp,
-    events: Vec<Events>,
-    /// One for each of the events.
-    streams: Vec<Stream>,
-}
-
-impl<'a> Judge<'a> {
-    /// A judge that knows the time before the release.
-    fn new(pods: &'a Pods<'a>, release: &'a Release, start: Timestamp, all: &[&str]) -> Self {
-        let before = |events: &Events| total(pods, all, events, start - release.history, start);
-        let slower = pods.bounds().into_iter().map(Events::Slower);
-        let is_useful = |it: &Events| before(it).rate().is_some_and(|it| USEFUL.contains(&it));
-        let slower = evenly(slower.filter(is_useful).collect());
-        let (errors, each) = match slower.len() {
-            0 => (1.0, 0.0),
-            bounds => (0.5, 0.5 / bounds as f64),
+    (canary, stable): (&[&str], &[&str]),
+) -> Judged {
+    let owned = |pods: &[&str]| pods.iter().map(|pod| (*pod).to_owned()).collect();
+    let mut judged = Judged {
+        rolled_back: None,
+        evidence: 0.0,
+        canary: owned(canary),
+        stable: owned(stable),
+        seen: Scrape::default(),
+        worst: None,
+    };
+    let mut plan = release.judge.clone();
+    plan.warm_up = WarmUp::None;
+    let parted = parted(counters, canary, stable);
+    let mut judge = JudgeState::default();
+    let mut look = |counters: &[Counter], at| {
+        let moment = Moment {
+            at,
+            interval: release.interval,
+            weight: None,
+            learned: &Learned::new(),
         };
-        let mut streams = vec![Stream::new(errors, WORSE)];
-        streams.extend(slower.iter().map(|_| Stream::new(each, SLOWER)));
-        let events: Vec<Events> = std::iter::once(Events::Errors).chain(slower).collect();
-        for (events, stream) in events.iter().zip(&mut streams) {
-            for (from, to) in blocks(start - release.history, release.history) {
-                stream.remember(&each_pod(pods, all, events, from, to));
-            }
+        // Nothing is counted of what was not scraped; the next scrape covers it.
+        let _ = judge.count(&plan, counters, &moment);
+        judged.evidence = judged.evidence.max(judge.evidence());
+        judged.seen = judge.errors().map(|it| it.seen()).unwrap_or_default();
+        if judge.finding(&plan) == Finding::Worse {
+            judged.rolled_back = Some(at.since(start));
+            judged.worst = worst(&judge);
         }
-        Self {
-            pods,
-            release,
-            start,
-            events,
-            streams,
-        }
+        judged.rolled_back.is_some()
+    };
+    if !look(counters, start) {
+        let scrapes = 1..=release.judge.scrapes;
+        let mut at = scrapes.map(|scrape| start + release.interval.saturating_mul(scrape));
+        at.any(|at| look(&parted, at));
     }
-
-    fn watch(mut self, canary: &[&str], stable: &[&str]) -> Judged {
-        let owned = |pods: &[&str]| pods.iter().map(|pod| (*pod).to_owned()).collect();
-        let mut judged = Judged {
-            rolled_back: None,
-            evidence: 0.0,
-            canary: owned(canary),
-            stable: owned(stable),
-            seen: Scrape::default(),
-            worst: None,
-        };
-        let all: Vec<&str> = canary.iter().chain(stable).copied().collect();
-        let (mut last, mut block) = (self.start, self.start);
-        for scrape in 1..=self.release.scrapes {
-            let now = self.start + self.release.interval.saturating_mul(scrape);
-            // Nothing is counted of what was not scraped; the next scrape covers it.
-            if !self.pods.was_scraped(&all, last, now) {
-                continue;
-            }
-            self.count(canary, stable, last, now);
-            last = now;
-            if now.since(block) >= Duration::from_secs(BLOCK_SECONDS) {
-                self.learn(stable, block, now);
-                block = now;
-            }
-            let found = evidence(&self.streams);
-            judged.evidence = judged.evidence.max(found);
-            if found >= NEEDED {
-                judged.rolled_back = Some(now.since(self.start));
-                judged.worst = self.worst();
-                break;
-            }
-        }
-        judged.seen = self.streams.first().map(Stream::seen).unwrap_or_default();
-        judged
-    }
-
-    fn count(&mut self, canary: &[&str], stable: &[&str], from: Timestamp, to: Timestamp) {
-        let now = Circumstances {
-            tolerated: 1.0,
-            canary_pods: canary.len(),
-            stable_pods: stable.len(),
-            seconds: to.since(from).as_secs_f64(),
-            interval: self.release.interval.as_secs_f64(),
-            invested: RESERVE / f64::from(self.release.scrapes),
-            bound: BOUND,
-        };
-        for (events, stream) in self.events.iter().zip(&mut self.streams) {
-            let scrape = Scrape {
-                canary: total(self.pods, canary, events, from, to),
-                stable: total(self.pods, stable, events, from, to),
-            };
-            stream.count(&scrape, &now);
-        }
-    }
-
-    fn learn(&mut self, stable: &[&str], from: Timestamp, to: Timestamp) {
-        if to.since(from) < Duration::from_secs(2 * BLOCK_SECONDS) {
-            for (events, stream) in self.events.iter().zip(&mut self.streams) {
-                stream.learn(&each_pod(self.pods, stable, events, from, to));
-            }
-        }
-    }
-
-    /// The stream that speaks loudest, in words.
-    fn worst(&self) -> Option<String> {
-        let streams = self.events.iter().zip(&self.streams);
-        let (events, stream) = streams.max_by(|a, b| a.1.evidence().total_cmp(&b.1.evidence()))?;
-        let what = match events {
-            Events::Errors => "errors".to_owned(),
-            Events::Slower(bound) => format!("slower than {bound} s"),
-        };
-        let Scrape { canary, stable } = stream.seen();
-        let of = |count: Count| format!("{} of {}", count.events, count.requests);
-        Some(format!("{what}: {} against {}", of(canary), of(stable)))
-    }
+    judged
 }
 
-/// At most so many of the bounds, over their whole range.
-fn evenly(bounds: Vec<Events>) -> Vec<Events> {
-    let count = bounds.len();
-    let place = |at: usize| at * (count - 1) / (MOST_BOUNDS - 1);
-    match count <= MOST_BOUNDS {
-        true => bounds,
-        false => (0..MOST_BOUNDS)
-            .map(|at| bounds[place(at)].clone())
-            .collect(),
-    }
+/// The counters of these pods, on the side that each is on now.
+fn parted(counters: &[Counter], canary: &[&str], stable: &[&str]) -> Vec<Counter> {
+    let side = |pod: &str| match (canary.contains(&pod), stable.contains(&pod)) {
+        (true, _) => Some(Side::Canary),
+        (_, true) => Some(Side::Stable),
+        _ => None,
+    };
+    let stable = counters.iter().filter(|it| it.side == Side::Stable);
+    let parted = stable.filter_map(|counter| {
+        Some(Counter {
+            side: side(&counter.pod)?,
+            ..counter.clone()
+        })
+    });
+    parted.collect()
 }
 
-/// A time in pieces of a block's length.
-fn blocks(from: Timestamp, length: Duration) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-    let block = Duration::from_secs(BLOCK_SECONDS);
-    let count = u32::try_from(length.as_secs() / BLOCK_SECONDS).unwrap_or(u32::MAX);
-    (0..count).map(move |at| {
-        let from = from + block.saturating_mul(at);
-        (from, from + block)
-    })
-}
-
-fn each_pod(
-    pods: &Pods<'_>,
-    names: &[&str],
-    events: &Events,
-    from: Timestamp,
-    to: Timestamp,
-) -> Vec<Count> {
-    let each = names.iter().map(|pod| pods.count(pod, events, from, to));
-    each.collect()
-}
-
-fn total(
-    pods: &Pods<'_>,
-    names: &[&str],
-    events: &Events,
-    from: Timestamp,
-    to: Timestamp,
-) -> Count {
-    let mut sum = Count::default();
-    for count in each_pod(pods, names, events, from, to) {
-        sum += count;
-    }
-    sum
+/// The stream that speaks loudest, in words.
+fn worst(judge: &JudgeState) -> Option<String> {
+    let accounts = judge.accounts().into_iter();
+    let worst = accounts.max_by(|a, b| a.stream.evidence().total_cmp(&b.stream.evidence()))?;
+    let Scrape { canary, stable } = worst.stream.seen();
+    let of = |count: Count| format!("{} of {}", count.events, count.requests);
+    Some(format!(
+        "{}: {} against {}",
+        worst.event,
+        of(canary),
+        of(stable)
+    ))
 }
 
 #[cfg(test)]

@@ -10,12 +10,10 @@ use serde_json::{Value, json};
 use super::super::super::look::Tone;
 use super::super::super::table::{Side, Table};
 use super::super::super::{Exit, Output, text};
-use super::replay::{Imaginary, Judged, NEEDED, Release};
+use super::replay::{Imaginary, Judged, Release};
 
 /// How many of the releases that were taken back are listed.
 const LISTED: usize = 12;
-/// At most one good release in so many is taken back.
-const PROMISED: usize = 100;
 
 /// One imaginary release.
 pub(super) struct Start {
@@ -26,6 +24,8 @@ pub(super) struct Start {
 /// All of them.
 pub(super) struct Report {
     length: Duration,
+    /// How much evidence takes a release back.
+    needed: f64,
     starts: Vec<Start>,
 }
 
@@ -33,6 +33,7 @@ impl Report {
     pub(super) fn new(release: &Release, starts: Vec<Start>) -> Self {
         Self {
             length: release.length(),
+            needed: release.judge.needed(),
             starts,
         }
     }
@@ -127,11 +128,15 @@ impl Report {
         if back == 0 {
             return format!(
                 "Would have rolled back 0 of {judged} imaginary releases. The evidence never rose \
-                 above {most:.1}; {NEEDED:.0} takes a release back."
+                 above {most:.1}; {:.0} takes a release back.",
+                self.needed
             );
         }
-        let promise = format!("The promise is at most 1 good release in {PROMISED}");
-        match back > allowed(judged) {
+        let promise = format!(
+            "The promise is at most 1 good release in {:.0}",
+            self.needed
+        );
+        match back > allowed(judged, self.needed) {
             false => {
                 format!("Would have rolled back {back} of {judged}. {promise}: it may be chance.")
             }
@@ -155,10 +160,10 @@ impl Report {
     }
 }
 
-/// How many of so many releases may be taken back before it is more than chance: at one in a
-/// hundred, more than these come in fewer than one case in twenty.
-fn allowed(judged: usize) -> usize {
-    let mean = judged as f64 / PROMISED as f64;
+/// How many of so many releases may be taken back before it is more than chance: at one in
+/// `needed`, more than these come in fewer than one case in twenty.
+fn allowed(judged: usize, needed: f64) -> usize {
+    let mean = judged as f64 / needed;
     let (mut count, mut chance) = (0, (-mean).exp());
     let mut sum = chance;
     while sum < 0.95 {
@@ -198,6 +203,6 @@ mod tests {
 
     #[test]
     fn what_may_be_chance_grows_with_the_number_of_releases() {
-        assert_eq!([1, 10, 100, 400].map(allowed), [0, 1, 3, 8]);
+        assert_eq!([1, 10, 100, 400].map(|it| allowed(it, 100.0)), [0, 1, 3, 8]);
     }
 }

@@ -3,7 +3,7 @@
 use gradatim_core::analysis::{AnalysisPhase, MetricPlan};
 use gradatim_core::event::EventKind;
 use gradatim_core::id::MetricName;
-use gradatim_core::measurement::RunKey;
+use gradatim_core::measurement::{Reading, RunKey};
 use gradatim_core::plan::{Step, StepKind, StrategyKind};
 
 use super::Teller;
@@ -37,6 +37,9 @@ impl Teller<'_> {
         else {
             return;
         };
+        if let (Some(Reading::Counters(_)), AnalysisPhase::Running) = (read, verdict) {
+            return self.compared(*run, metric, why);
+        }
         let read = read.as_ref();
         let value = read.map_or_else(|| "no answer".to_owned(), reading);
         if matches!(run, RunKey::Gate { .. }) {
@@ -77,6 +80,24 @@ impl Teller<'_> {
             text.push_str(&format!("    {why}"));
         }
         self.judged("measure", (*run, metric), text, tone);
+    }
+
+    /// What a judge says after a scrape, when its evidence has more digits or it comes to a
+    /// verdict.
+    fn compared(&mut self, run: RunKey, metric: &MetricName, why: &str) {
+        let known = self.measured.entry((run, metric.clone())).or_default();
+        let (first, _) = why.split_once(". ").unwrap_or((why, ""));
+        let digits = first.split(' ').filter_map(|word| word.parse::<u64>().ok());
+        let alike = format!(
+            "{}{:?}",
+            super::unnumbered(first),
+            digits.map(u64::checked_ilog10).collect::<Vec<_>>()
+        );
+        if !why.is_empty() && known.text != alike {
+            known.text = alike;
+            let text = format!("{}    {why}", self.told_apart(run, metric));
+            self.say("measure", text, Tone::Plain, false);
+        }
     }
 
     /// A metric's name, with its run where another run has one of the same name.

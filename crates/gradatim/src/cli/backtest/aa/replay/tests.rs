@@ -3,11 +3,12 @@ use gradatim_core::number::Number;
 
 use super::*;
 
-const RELEASE: Release = Release {
-    interval: Duration::from_secs(15),
-    scrapes: 60,
-    history: Duration::from_secs(600),
-};
+fn release() -> Release {
+    Release {
+        interval: Duration::from_secs(15),
+        judge: JudgePlan::default(),
+    }
+}
 
 fn start() -> Timestamp {
     Timestamp::from_secs(600)
@@ -45,7 +46,7 @@ fn pod(name: &str, per_mille: u64, scraped: impl Fn(i64) -> bool) -> Vec<Counter
 }
 
 fn judged(counters: &[Counter], split: u64) -> Judged {
-    match replay(counters, &RELEASE, start(), split) {
+    match replay(counters, &release(), start(), split) {
         Imaginary::Judged(judged) => judged,
         Imaginary::LeftOut(why) => panic!("{why}"),
     }
@@ -98,7 +99,7 @@ fn a_gap_in_the_metrics_is_covered_by_the_next_scrape() {
 
 #[test]
 fn one_pod_or_none_is_left_out() {
-    let of = |counters: &[Counter]| match replay(counters, &RELEASE, start(), 0) {
+    let of = |counters: &[Counter]| match replay(counters, &release(), start(), 0) {
         Imaginary::LeftOut(why) => why,
         Imaginary::Judged(judged) => panic!("{judged:?}"),
     };
@@ -123,17 +124,4 @@ fn splits_differ_and_use_every_pod() {
         })
         .collect();
     assert_eq!(all.len(), 10, "{all:?}");
-}
-
-#[test]
-fn at_most_four_bounds_are_watched_from_the_fastest_to_the_slowest() {
-    let bounds = |count: usize| -> Vec<Events> {
-        (0..count)
-            .map(|at| Events::Slower(at.to_string()))
-            .collect()
-    };
-    assert_eq!(evenly(bounds(3)), bounds(3));
-    let chosen = evenly(bounds(10));
-    let wanted = ["0", "3", "6", "9"].map(|it| Events::Slower(it.to_owned()));
-    assert_eq!(chosen, wanted);
 }
