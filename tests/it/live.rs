@@ -6,6 +6,7 @@ mod aa;
 mod backtest;
 mod cluster;
 mod delivery;
+mod faults;
 mod gate;
 mod ingress;
 mod istio;

@@ -38,6 +38,19 @@ pub(crate) fn in_words(kind: &Kind, name: &str, error: Error) -> PortError {
     }
 }
 
+/// No answer in time. A write may have been made all the same.
+pub(crate) fn late(kind: &Kind, name: &str, limit: std::time::Duration) -> PortError {
+    let what = told(kind, name);
+    let text = format!("the API server has not answered about {what} within {limit:?}");
+    PortError::new(FaultKind::Timeout, text)
+}
+
+/// A name that makes no address.
+pub(crate) fn not_asked(kind: &Kind, name: &str, error: http::Error) -> PortError {
+    let text = format!("no request about {} can be made", told(kind, name));
+    PortError::new(FaultKind::Invalid, text).caused_by(error)
+}
+
 /// An object that JSON cannot hold, or that is none.
 pub(crate) fn unreadable(kind: &Kind, name: &str, error: serde_json::Error) -> PortError {
     let text = format!("{} is no object", told(kind, name));
@@ -52,6 +65,10 @@ fn told(kind: &Kind, name: &str) -> String {
 }
 
 fn refused(what: &str, status: &Status) -> PortError {
+    if status.code == 422 && has_failed_test(status) {
+        let text = format!("{what}: somebody else has written it in between");
+        return PortError::new(FaultKind::Conflict, text);
+    }
     let kind = match status.code {
         404 => FaultKind::NotFound,
         409 | 410 => FaultKind::Conflict,
@@ -61,7 +78,8 @@ fn refused(what: &str, status: &Status) -> PortError {
         429 | 503 => FaultKind::Overloaded,
         _ => FaultKind::Other,
     };
-    let mut error = PortError::new(kind, format!("{what}: {}", status.message));
+    let text = format!("{what}: {}{}", status.message, help(kind));
+    let mut error = PortError::new(kind, text);
     let wait = status
         .details
         .as_ref()
@@ -70,6 +88,22 @@ fn refused(what: &str, status: &Status) -> PortError {
         error.retry = Retry::After(u64::from(wait) * 1000);
     }
     error
+}
+
+/// Whether a JSON patch was refused because a field does not say any more what was read. The
+/// server names no object then, which it does of one that is not valid.
+fn has_failed_test(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_none_or(|details| details.kind.is_empty() && details.causes.is_empty())
+}
+
+/// What somebody has to do, where waiting does not help.
+fn help(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::NotFound => "; create it, or correct its name",
+        FaultKind::Forbidden => "; bind the Role that comes with the backend",
+        _ => "",
+    }
 }
 
 fn is_late(error: &Error) -> bool {
@@ -91,7 +125,8 @@ mod tests {
     fn answered(code: u16, wait: u32) -> PortError {
         let words = "the server's words";
         let answer = serde_json::json!({
-            "code": code, "message": words, "details": { "retryAfterSeconds": wait },
+            "code": code, "message": words,
+            "details": { "kind": "services", "retryAfterSeconds": wait },
         });
         let status: Status = serde_json::from_value(answer).unwrap();
         let services = Kind::new("v1", "Service", "services");
@@ -127,6 +162,15 @@ mod tests {
             answered(500, 0).to_string(),
             "Service shop: the server's words"
         );
+    }
+
+    #[test]
+    fn a_test_of_a_patch_that_fails_is_a_lost_race() {
+        let answer = serde_json::json!({"code": 422, "reason": "Invalid", "details": {}});
+        let status: Status = serde_json::from_value(answer).unwrap();
+        let services = Kind::new("v1", "Service", "services");
+        let error = in_words(&services, "shop", Error::Api(status.boxed()));
+        assert_eq!(error.kind, FaultKind::Conflict, "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Kubernetes for gradatim: backends that speak to an API server, and what they share.
 //!
-//! A program makes a [`Client`], and from it a value of each backend for each rollout:
+//! A program makes a [`Client`] by [`client::connect`], and from it a value of each backend for each rollout:
 //!
 //! ```
 //! use gradatim_core::port::{PortError, Store};
@@ -16,9 +16,13 @@
 //! # How it writes
 //!
 //! Never a whole object of somebody else's. What is ours alone (a Lease) is applied server-side;
-//! of every other object only our fields are sent, as a merge patch under the `resourceVersion`
-//! that was read. So a GitOps tool that owns the rest sees no difference, and of two who write at
-//! once one is told. The manager of our fields is [`gradatim`](objects::MANAGER).
+//! of every other object only our fields are sent. An object that others write all the time (a
+//! ReplicaSet, a Service) gets a merge patch under the `resourceVersion` that was read, and is read
+//! again after a lost race. Where the route stands in lists that are replaced whole (the `http` of
+//! a VirtualService, the rules of an Ingress) it is a JSON patch that first tests that each field
+//! which it changes still says what was read. So a GitOps tool that owns the rest sees no
+//! difference, and of two who write the same at once one is told. The manager of our fields is
+//! [`gradatim`](objects::MANAGER).
 //!
 //! Each write of a route or a replica target bears its [stamp](fence) in an annotation, and one
 //! that is older than the stamp that is there is refused.
@@ -30,12 +34,17 @@
 //!
 //! # Limits and deadlines
 //!
-//! Are the client's and the driver's: no backend waits, and none tries a failed request again. A
-//! write that only lost a race over the same object is decided again on what is there now.
+//! A [`client`] keeps to a pace, and an overloaded server is an error that says when to come back.
+//! No backend waits, and none tries a failed request again: a write that only lost a race over the
+//! same object is decided again on what is there now. A request that is not answered ends after a
+//! few seconds, before its driver gives up the call, so that one object that hangs does not keep
+//! the others from being written.
 
 mod fault;
 mod hash;
+mod patch;
 
+pub mod client;
 pub mod fence;
 pub mod names;
 pub mod objects;
@@ -46,7 +55,7 @@ pub mod several;
 pub mod store;
 pub mod watch;
 
-pub use kube::Client;
+pub use kube::{Client, Config};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,22 +4,32 @@
 //! back. Only fields that are ours are ever sent.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::PortError;
+use http::Request;
+use http::header::CONTENT_TYPE;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::fault::{in_words, unreadable};
+use crate::fault::{in_words, late, not_asked, unreadable};
+use crate::patch::guarded;
+pub use crate::patch::{conditional, difference, merged};
 use crate::watch::Watch;
 
 /// Who we are in `metadata.managedFields`.
 pub const MANAGER: &str = "gradatim";
 
+/// How long a read may take. One object that does not answer must leave its driver's call time to
+/// write the others.
+const LONGEST_READ: Duration = Duration::from_secs(4);
+/// How long a write may take; whoever admits it may be asked on the way.
+const LONGEST_WRITE: Duration = Duration::from_secs(5);
 /// How often a write is made again because somebody changed another part of the object meanwhile:
 /// the status of what is busy changes all the time.
 const MOST_TRIES: usize = 5;
@@ -100,7 +110,8 @@ impl Objects {
     /// # Errors
     /// When it is not there or cannot be read.
     pub async fn get(&self, name: &str) -> Result<Value, PortError> {
-        self.answer(name, self.api.get(name).await)
+        let found = self.within(LONGEST_READ, name, self.api.get(name)).await?;
+        self.value(&found)
     }
 
     /// Reads an object that may not be there.
@@ -120,8 +131,7 @@ impl Objects {
     /// When they cannot be read.
     pub async fn list(&self, labels: &str) -> Result<Vec<Value>, PortError> {
         let which = ListParams::default().labels(labels);
-        let found = self.api.list(&which).await;
-        let found = found.map_err(|error| in_words(&self.kind, "", error))?;
+        let found = self.within(LONGEST_READ, "", self.api.list(&which)).await?;
         found.items.iter().map(|item| self.value(item)).collect()
     }
 
@@ -131,8 +141,8 @@ impl Objects {
     /// When they cannot be read.
     pub async fn names(&self, labels: &str) -> Result<BTreeSet<String>, PortError> {
         let which = ListParams::default().labels(labels);
-        let found = self.api.list_metadata(&which).await;
-        let found = found.map_err(|error| in_words(&self.kind, "", error))?;
+        let found = self.api.list_metadata(&which);
+        let found = self.within(LONGEST_READ, "", found).await?;
         let names = found
             .items
             .into_iter()
@@ -164,8 +174,9 @@ impl Objects {
     pub async fn apply(&self, object: &Value) -> Result<Value, PortError> {
         let name = name_of(object);
         let ours = PatchParams::apply(MANAGER).force();
-        let written = self.api.patch(name, &ours, &Patch::Apply(object)).await;
-        self.answer(name, written)
+        let patch = Patch::Apply(object);
+        let written = self.api.patch(name, &ours, &patch);
+        self.value(&self.within(LONGEST_WRITE, name, written).await?)
     }
 
     /// Merges a patch that holds only what is ours; an absent object is an error. With a
@@ -174,15 +185,26 @@ impl Objects {
     /// # Errors
     /// When it cannot be written.
     pub async fn merge(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
-        self.patch(name, patch, false).await
+        self.patch(name, patch).await
     }
 
-    /// What a [`merge`](Self::merge) would come to; nothing is written.
+    /// Merges a patch into an object as it was found, as a JSON patch that tests first. It is taken
+    /// while every field that it changes, lists included, still says what was read, and the object
+    /// is still the same one of the same owner: what somebody else changed beside that stays.
+    ///
+    /// # Errors
+    /// [`Conflict`](FaultKind::Conflict) when a field says something else by now, or when it
+    /// cannot be written.
+    pub async fn swap(&self, found: &Value, patch: &Value) -> Result<Value, PortError> {
+        self.patch_json(found, patch, "").await
+    }
+
+    /// What a [`swap`](Self::swap) would come to; nothing is written.
     ///
     /// # Errors
     /// When the server would refuse it.
-    pub async fn rehearse_merge(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
-        self.patch(name, patch, true).await
+    pub async fn rehearse_swap(&self, found: &Value, patch: &Value) -> Result<Value, PortError> {
+        self.patch_json(found, patch, "&dryRun=All").await
     }
 
     /// Reads an object and merges what `edit` makes of it, if nobody wrote in between; without a
@@ -247,12 +269,10 @@ impl Objects {
             uid: text(object, "/metadata/uid").map(str::to_owned),
             resource_version: None,
         });
-        match self.api.delete(name, &this_one).await {
-            Ok(_) => Ok(()),
-            Err(error) => match in_words(&self.kind, name, error) {
-                error if error.kind == FaultKind::NotFound => Ok(()),
-                error => Err(error),
-            },
+        let deleted = self.api.delete(name, &this_one);
+        match self.within(LONGEST_WRITE, name, deleted).await {
+            Err(error) if error.kind == FaultKind::NotFound => Ok(()),
+            deleted => deleted.map(drop),
         }
     }
 
@@ -269,11 +289,8 @@ impl Objects {
         let params = PostParams::default();
         let posted = self
             .api
-            .create_subresource::<_, Value>(subresource, name, &params, body)
-            .await;
-        posted
-            .map(drop)
-            .map_err(|error| in_words(&self.kind, name, error))
+            .create_subresource::<_, Value>(subresource, name, &params, body);
+        self.within(LONGEST_WRITE, name, posted).await.map(drop)
     }
 
     /// Watches one object.
@@ -286,14 +303,32 @@ impl Objects {
         Watch::labels(self.api.clone(), labels)
     }
 
-    async fn patch(&self, name: &str, patch: &Value, dry_run: bool) -> Result<Value, PortError> {
+    async fn patch(&self, name: &str, patch: &Value) -> Result<Value, PortError> {
         let ours = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
-            dry_run,
             ..PatchParams::default()
         };
-        let written = self.api.patch(name, &ours, &Patch::Merge(patch)).await;
-        self.answer(name, written)
+        let patch = Patch::Merge(patch);
+        let written = self.api.patch(name, &ours, &patch);
+        self.value(&self.within(LONGEST_WRITE, name, written).await?)
+    }
+
+    async fn patch_json(
+        &self,
+        found: &Value,
+        patch: &Value,
+        more: &str,
+    ) -> Result<Value, PortError> {
+        let name = name_of(found);
+        let url = self.api.resource_url();
+        let steps = Value::from(guarded(found, patch)).to_string();
+        let request = Request::patch(format!("{url}/{name}?fieldManager={MANAGER}{more}"))
+            .header(CONTENT_TYPE, "application/json-patch+json")
+            .body(steps.into_bytes());
+        let request = request.map_err(|error| not_asked(&self.kind, name, error))?;
+        let client = self.client();
+        let written = client.request::<DynamicObject>(request);
+        self.value(&self.within(LONGEST_WRITE, name, written).await?)
     }
 
     async fn post(&self, object: &Value, dry_run: bool) -> Result<Value, PortError> {
@@ -304,12 +339,21 @@ impl Objects {
         };
         let object = serde_json::from_value(object.clone());
         let object: DynamicObject = object.map_err(|error| unreadable(&self.kind, name, error))?;
-        self.answer(name, self.api.create(&params, &object).await)
+        let made = self.api.create(&params, &object);
+        self.value(&self.within(LONGEST_WRITE, name, made).await?)
     }
 
-    fn answer(&self, name: &str, answer: Result<DynamicObject, Error>) -> Result<Value, PortError> {
-        let object = answer.map_err(|error| in_words(&self.kind, name, error))?;
-        self.value(&object)
+    /// The answer to a request about an object, or that it has not come in time.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        name: &str,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, PortError> {
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| in_words(&self.kind, name, error)),
+            Err(_) => Err(late(&self.kind, name, limit)),
+        }
     }
 
     fn value(&self, object: &DynamicObject) -> Result<Value, PortError> {
@@ -342,76 +386,9 @@ pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object["metadata"]["labels"][key].as_str()
 }
 
-/// A patch that is taken only while the object is as it was read.
-pub fn conditional(mut patch: Value, found: &Value) -> Value {
-    patch["metadata"]["resourceVersion"] = found["metadata"]["resourceVersion"].clone();
-    patch
-}
-
-/// An object with a merge patch applied to it, as the server would (RFC 7396).
-pub fn merged(object: &Value, patch: &Value) -> Value {
-    let Value::Object(fields) = patch else {
-        return patch.clone();
-    };
-    let mut whole = object.as_object().cloned().unwrap_or_else(Map::new);
-    for (key, value) in fields {
-        if value.is_null() {
-            whole.remove(key);
-        } else {
-            let before = whole.get(key).unwrap_or(&Value::Null);
-            let after = merged(before, value);
-            whole.insert(key.clone(), after);
-        }
-    }
-    Value::Object(whole)
-}
-
-/// The merge patch that makes one value of another: what is not in `to` goes.
-pub fn difference(from: &Value, to: &Value) -> Value {
-    let (Value::Object(before), Value::Object(after)) = (from, to) else {
-        return to.clone();
-    };
-    let mut patch = Map::new();
-    for key in before.keys().filter(|key| !after.contains_key(*key)) {
-        patch.insert(key.clone(), Value::Null);
-    }
-    for (key, value) in after {
-        match before.get(key) {
-            Some(known) if known == value => {}
-            Some(known) => drop(patch.insert(key.clone(), difference(known, value))),
-            None => drop(patch.insert(key.clone(), value.clone())),
-        }
-    }
-    Value::Object(patch)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_merge_removes_nulls_and_replaces_lists() {
-        let object = json!({"a": {"b": 1, "c": 2}, "d": [1, 2], "e": "x"});
-        let patch = json!({"a": {"b": null, "f": {"g": null, "h": 3}}, "d": [3], "e": null});
-        let wanted = json!({"a": {"c": 2, "f": {"h": 3}}, "d": [3]});
-        assert_eq!(merged(&object, &patch), wanted);
-    }
-
-    #[test]
-    fn a_difference_makes_one_of_the_other() {
-        let values = [
-            json!({"a": {"b": 1, "c": [1, 2]}, "d": "x"}),
-            json!({"a": {"c": [2], "e": {"f": true}}}),
-            json!({"a": "text", "d": {"g": 1}}),
-            json!({}),
-        ];
-        for from in &values {
-            assert_eq!(difference(from, from), json!({}));
-            for to in &values {
-                assert_eq!(merged(from, &difference(from, to)), *to);
-            }
-        }
-    }
 
     #[test]
     fn a_kind_knows_its_group_and_version() {

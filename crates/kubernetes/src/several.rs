@@ -8,9 +8,9 @@ use gradatim_core::stamp::Stamp;
 use serde_json::Value;
 
 use crate::fence::Since;
-use crate::objects::{Objects, conditional, name_of};
+use crate::objects::Objects;
 
-/// What is to be written of one object, conditional on what was read of it.
+/// What is to be written of one object, as long as it says what was read of it.
 #[derive(Clone)]
 pub struct Write {
     objects: Objects,
@@ -21,7 +21,7 @@ pub struct Write {
 #[derive(Clone)]
 enum What {
     Create(Value),
-    Merge(String, Value),
+    Swap { found: Value, patch: Value },
 }
 
 impl Write {
@@ -34,11 +34,14 @@ impl Write {
         }
     }
 
-    /// A patch of an object as it was found.
+    /// A patch of an object as it was found; see [`Objects::swap`].
     pub fn merge(objects: &Objects, found: &Value, patch: Value, raises: bool) -> Self {
         Self {
             objects: objects.clone(),
-            what: What::Merge(name_of(found).to_owned(), conditional(patch, found)),
+            what: What::Swap {
+                found: found.clone(),
+                patch,
+            },
             raises,
         }
     }
@@ -51,7 +54,7 @@ impl Write {
     async fn make(&self) -> Result<(), PortError> {
         let made = match &self.what {
             What::Create(object) => self.objects.create(object).await,
-            What::Merge(name, patch) => self.objects.merge(name, patch).await,
+            What::Swap { found, patch } => self.objects.swap(found, patch).await,
         };
         made.map(drop)
     }
@@ -59,7 +62,7 @@ impl Write {
     async fn rehearse(&self) -> Result<(), PortError> {
         let tried = match &self.what {
             What::Create(object) => self.objects.rehearse(object).await,
-            What::Merge(name, patch) => self.objects.rehearse_merge(name, patch).await,
+            What::Swap { found, patch } => self.objects.rehearse_swap(found, patch).await,
         };
         tried.map(drop)
     }

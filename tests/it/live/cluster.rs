@@ -3,6 +3,7 @@
 
 mod crds;
 pub(super) mod kubelet;
+pub(super) mod proxy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use gradatim_kubernetes::Client;
+use gradatim_kubernetes::client::Pace;
 use gradatim_kubernetes::objects::{Kind, Objects};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::proxy::Proxy;
 use super::server::{Server, find, free_port};
 
 /// May do everything.
@@ -32,7 +35,9 @@ pub(super) struct Cluster {
     port: u16,
     dir: tempfile::TempDir,
     _controllers: Server,
-    _api: Server,
+    api: std::sync::Mutex<Server>,
+    /// How the API server is started again.
+    program: (PathBuf, Vec<String>),
     _etcd: Server,
 }
 
@@ -58,7 +63,8 @@ impl Cluster {
         Some(cluster)
     }
 
-    async fn start() -> Option<Self> {
+    /// One of a test's own, which may be broken.
+    pub(super) async fn start() -> Option<Self> {
         let programs = ["etcd", "kube-apiserver", "kube-controller-manager"].map(find);
         let [Some(etcd), Some(api), Some(controllers)] = programs else {
             return None;
@@ -67,7 +73,8 @@ impl Cluster {
         let [clients, peers, port, controls] = [(); 4].map(|()| free_port());
         let etcd = start_etcd(&etcd, dir.path(), clients, peers).await;
         write_credentials(dir.path(), port);
-        let api = Server::start(&api, &api_arguments(clients, port), dir.path());
+        let program = (api, api_arguments(clients, port));
+        let api = Server::start(&program.0, &program.1, dir.path());
         wait_until_ready(dir.path()).await;
         let controllers = Server::start(&controllers, &controller_arguments(controls), dir.path());
         let admin = client(dir.path(), ADMIN).await;
@@ -81,9 +88,22 @@ impl Cluster {
             port,
             dir,
             _controllers: controllers,
-            _api: api,
+            api: api.into(),
+            program,
             _etcd: etcd,
         })
+    }
+
+    /// Kills the API server in the middle of whatever it does.
+    pub(super) fn kill(&self) {
+        self.api.lock().unwrap().kill();
+    }
+
+    /// Starts it again on what etcd has kept.
+    pub(super) async fn start_again(&self) {
+        let (program, arguments) = &self.program;
+        *self.api.lock().unwrap() = Server::start(program, arguments, self.dir.path());
+        wait_until_ready(self.dir.path()).await;
     }
 
     /// A fresh namespace.
@@ -129,6 +149,11 @@ impl Namespace {
             binding.apply(&bound).await.unwrap();
         }
         client(self.cluster.dir.path(), USER).await
+    }
+
+    /// A way to the API server for somebody who may do what these Roles say.
+    pub(super) async fn way(&self, roles: &[&str]) -> Proxy {
+        Proxy::before(self.user(roles).await).await
     }
 
     /// Applies an object that belongs to no namespace.
@@ -242,7 +267,11 @@ async fn client(dir: &Path, user: &str) -> Client {
     let config = Config::from_custom_kubeconfig(kubeconfig, &options)
         .await
         .unwrap();
-    Client::try_from(config).unwrap()
+    let pace = Pace {
+        per_second: 1000,
+        burst: 1000,
+    };
+    gradatim_kubernetes::client::client(config, pace).unwrap()
 }
 
 async fn wait_until_ready(dir: &Path) {

@@ -8,6 +8,7 @@ use gradatim_core::fault::FaultKind;
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::registry::RouterFrame;
 use gradatim_core::route::{Route, Slot, Split};
+use gradatim_kubernetes::Client;
 use gradatim_kubernetes::objects::{Objects, name_of};
 use gradatim_kubernetes::owner::{Named, Owner};
 use gradatim_nginx::ingress::{IngressConfig, IngressRouter, ROLE};
@@ -20,7 +21,7 @@ const WEIGHT: &str = "nginx.ingress.kubernetes.io/canary-weight";
 const FIRST: [&str; 2] = ["web", "shop-web-canary"];
 const SECOND: [&str; 2] = ["mobile", "shop-mobile-canary"];
 
-struct OnIngresses(Arc<Cluster>);
+pub(super) struct OnIngresses(pub(super) Arc<Cluster>);
 
 impl Bench for OnIngresses {
     type World = Namespace;
@@ -122,12 +123,15 @@ async fn answers(world: &Namespace, ready: bool) {
 }
 
 async fn router_on(world: &Namespace, role: &str) -> IngressRouter {
+    router_of(world, world.user(&[role]).await)
+}
+
+pub(super) fn router_of(world: &Namespace, client: Client) -> IngressRouter {
     let mut frame = RouterFrame::new("shop");
     frame.stable_service = Some("shop".to_owned());
     frame.canary_service = Some("shop-canary".to_owned());
     let part = json!({"stableIngresses": [FIRST[0], SECOND[0]]});
     let config = IngressConfig::parse(&part, &frame).unwrap();
-    let client = world.user(&[role]).await;
     let owners = world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts");
     let owners = Objects::new(client.clone(), &world.name, owners.kind().clone());
     IngressRouter::new(client, &world.name, config, Named::new(owners, "shop"))
@@ -137,7 +141,7 @@ fn route(sequence: u64, canary: u32) -> Route {
     super::route(sequence, [], Split::canary(canary, 100))
 }
 
-async fn weights(world: &Namespace) -> [Value; 2] {
+pub(super) async fn weights(world: &Namespace) -> [Value; 2] {
     let weight = |ingress: Value| ingress["metadata"]["annotations"][WEIGHT].clone();
     [
         weight(read(world, FIRST[1]).await),

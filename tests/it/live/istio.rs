@@ -8,6 +8,7 @@ use gradatim_core::port::TrafficRouter;
 use gradatim_core::registry::RouterFrame;
 use gradatim_core::route::{Route, Slot, Split};
 use gradatim_istio::{IstioConfig, IstioRouter, ROLE};
+use gradatim_kubernetes::Client;
 use gradatim_kubernetes::names::{MANAGED_BY, POD_TEMPLATE_HASH};
 use gradatim_kubernetes::objects::Objects;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use super::cluster::{Cluster, Namespace, versions};
 const SERVICES: [&str; 2] = ["web", "mobile"];
 
 /// Two VirtualServices on the subsets of one DestinationRule.
-struct OnSubsets(Arc<Cluster>);
+pub(super) struct OnSubsets(pub(super) Arc<Cluster>);
 
 impl Bench for OnSubsets {
     type World = Namespace;
@@ -143,6 +144,10 @@ async fn make_service(world: &Namespace, name: &str, version: &str) {
 }
 
 async fn router_on(world: &Namespace, version: &str) -> IstioRouter {
+    router_of(world, world.user(&[ROLE]).await, version)
+}
+
+pub(super) fn router_of(world: &Namespace, client: Client, version: &str) -> IstioRouter {
     let mut frame = RouterFrame::new("shop");
     frame.managed_routes = ["checked-header", "checked-mirror"]
         .map(str::to_owned)
@@ -155,7 +160,7 @@ async fn router_on(world: &Namespace, version: &str) -> IstioRouter {
         },
     });
     let config = IstioConfig::parse(&part, &frame, &world.name).unwrap();
-    IstioRouter::new(world.user(&[ROLE]).await, version, config)
+    IstioRouter::new(client, version, config)
 }
 
 fn route(sequence: u64, canary: u32) -> Route {
@@ -163,7 +168,7 @@ fn route(sequence: u64, canary: u32) -> Route {
     super::route(sequence, bind, Split::canary(canary, 100))
 }
 
-async fn weights(world: &Namespace, name: &str) -> [Value; 2] {
+pub(super) async fn weights(world: &Namespace, name: &str) -> [Value; 2] {
     let route = read(world, name).await["spec"]["http"][0]["route"].clone();
     [route[0]["weight"].clone(), route[1]["weight"].clone()]
 }
