@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::event::Event;
-use crate::id::RevisionId;
+use crate::id::{MetricName, RevisionId};
 use crate::measurement::Ask;
+use crate::number::Number;
 use crate::order::Acknowledgement;
 use crate::reason::Waiting;
 use crate::state::{State, UnreadableState};
@@ -52,6 +53,24 @@ pub struct Summary {
     pub total: u32,
     /// The attempt.
     pub attempt: u32,
+    /// How far the judge that compares both sides is, while it does; of several the one with the
+    /// most evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Box<JudgeSummary>>,
+}
+
+/// How far a judge is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JudgeSummary {
+    /// Its metric.
+    pub metric: MetricName,
+    /// The evidence that the new version is worse; 1 at the start.
+    pub evidence: Number,
+    /// How much of it takes the new version back.
+    pub needed: Number,
+    /// What it has found, as people say it.
+    pub text: String,
 }
 
 /// What a store holds of a rollout.

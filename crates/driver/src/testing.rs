@@ -108,6 +108,7 @@ pub(crate) fn rest() -> Decision {
             weight_seen: None,
             total: 100,
             attempt: 1,
+            judge: None,
         },
     }
 }

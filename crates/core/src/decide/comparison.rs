@@ -5,8 +5,10 @@ use super::turn::Turn;
 use super::wait::Wait;
 use crate::analysis::judge::{Finding, JudgePlan, JudgeState, Undecided, words};
 use crate::analysis::{AnalysisPhase, MetricState, RunPlan, RunState};
+use crate::decision::JudgeSummary;
 use crate::event::EventKind;
 use crate::measurement::RunKey;
+use crate::number::Number;
 use crate::reason::Reason;
 use crate::route::Slot;
 use crate::state::AbortCause;
@@ -128,6 +130,19 @@ impl Turn<'_> {
         for (kind, text) in told {
             self.tell(kind, text);
         }
+    }
+
+    /// How far the judge is that has found the most.
+    pub(super) fn judge_summary(&self) -> Option<JudgeSummary> {
+        let summaries = self.judges().filter_map(|(plan, metric)| {
+            Some(JudgeSummary {
+                metric: metric.name.clone(),
+                evidence: Number::new(metric.judge.as_ref()?.evidence()),
+                needed: Number::new(plan.needed()),
+                text: metric.last.clone(),
+            })
+        });
+        summaries.max_by(|a, b| a.evidence.get().total_cmp(&b.evidence.get()))
     }
 
     fn judges(&self) -> impl Iterator<Item = (&JudgePlan, &MetricState)> {

@@ -119,6 +119,7 @@ impl Turn<'_> {
             weight_seen: seen,
             total: self.plan.total,
             attempt: self.state.attempt,
+            judge: self.judge_summary().map(Box::new),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use gradatim_core::analysis::AnalysisPhase;
+use gradatim_core::decision::JudgeSummary;
 use gradatim_core::id::RolloutId;
 use gradatim_core::measurement::RunKey;
 use gradatim_core::plan::StrategyKind;
@@ -121,7 +122,38 @@ impl Page<'_> {
     /// What it has none for.
     fn own(&mut self) {
         self.progress();
+        self.evidence();
         self.work();
+    }
+
+    /// How far the judges are that compare both sides.
+    fn evidence(&mut self) {
+        type Value = fn(&JudgeSummary) -> f64;
+        let families: [(&str, &str, Value); 2] = [
+            (
+                "gradatim_judge_evidence",
+                "Evidence that the new version is worse, 1 at the start.",
+                |judge| judge.evidence.get(),
+            ),
+            (
+                "gradatim_judge_evidence_needed",
+                "How much evidence takes it back.",
+                |judge| judge.needed.get(),
+            ),
+        ];
+        for (name, help, value) in families {
+            self.family(name, "gauge", help, |row| {
+                let sample = |judge: &JudgeSummary| {
+                    (vec![("metric", judge.metric.to_string())], value(judge))
+                };
+                row.summary
+                    .judge
+                    .as_deref()
+                    .map(sample)
+                    .into_iter()
+                    .collect()
+            });
+        }
     }
 
     /// How far the rollouts are.

@@ -38,11 +38,11 @@ impl Status {
             false => {
                 let (now, look) = (store::now(), io.out.look());
                 store::table(&all, now).write(&mut io.out)?;
-                for line in all
-                    .iter()
-                    .flat_map(|seen| store::evidence(seen, &[], now, look))
-                {
-                    writeln!(io.out, "{line}")?;
+                for seen in &all {
+                    let judge = store::judge(seen, look).into_iter();
+                    for line in judge.chain(store::evidence(seen, &[], now, look)) {
+                        writeln!(io.out, "{line}")?;
+                    }
                 }
             }
         }

@@ -151,6 +151,31 @@ pub(super) fn table(all: &[Seen], now: Timestamp) -> Table {
     table
 }
 
+/// How far a judge is: its evidence on a logarithmic scale, and its own words.
+pub(super) fn judge(seen: &Seen, look: Look) -> Vec<String> {
+    const CELLS: usize = 20;
+    let Some(judge) = &seen.published.summary.judge else {
+        return Vec::new();
+    };
+    let (evidence, needed) = (judge.evidence.get().max(1.0), judge.needed.get().max(1.1));
+    let filled = (evidence.ln() / needed.ln() * CELLS as f64).floor() as usize;
+    let bar: String = (0..CELLS)
+        .map(|cell| if cell < filled { '█' } else { '░' })
+        .collect();
+    let tone = match evidence >= needed {
+        true => Tone::Bad,
+        false if filled * 2 > CELLS => Tone::Waiting,
+        false => Tone::Good,
+    };
+    let rollout = clean(seen.published.rollout.as_str());
+    let metric = clean(judge.metric.as_str());
+    let mut lines = vec![format!("  {rollout}: {metric}  {}", look.paint(tone, bar))];
+    let words = clean(&judge.text);
+    let wrapped = wrap(&words, look.width.saturating_sub(6));
+    lines.extend(wrapped.iter().map(|line| format!("      {line}")));
+    lines
+}
+
 /// The log lines that say why measurements failed, under a line that says which.
 pub(super) fn evidence(seen: &Seen, known: &[Evidence], now: Timestamp, look: Look) -> Vec<String> {
     let fresh = seen.published.evidence.iter();
@@ -244,4 +269,45 @@ pub(super) fn why(seen: &Seen, now: Timestamp) -> String {
         why.insert_str(0, "no driver is alive; ");
     }
     why
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(evidence: f64) -> Seen {
+        let published = serde_json::json!({
+            "rollout": "shop", "since": 0, "phase": "Progressing", "message": "",
+            "waiting": {"reason": {"kind": "pause"}, "until": null},
+            "summary": {
+                "stable": "v1", "latest": "v2", "step": 1, "steps": 4, "weight": 10,
+                "weight_seen": 10, "total": 100, "attempt": 1,
+                "judge": {
+                    "metric": "judge", "evidence": evidence, "needed": 100.0,
+                    "text": "Still watching: evidence 10 of 100 needed.",
+                },
+            },
+        });
+        Seen {
+            driven: true,
+            published: serde_json::from_value(published).unwrap(),
+        }
+    }
+
+    #[test]
+    fn the_evidence_against_its_limit_is_a_bar_on_a_logarithmic_scale() {
+        let filled = |evidence| {
+            let lines = judge(&seen(evidence), Look::default());
+            lines[0].matches('█').count()
+        };
+        assert_eq!([0.4, 1.0, 10.0, 100.0, 1e9].map(filled), [0, 0, 10, 20, 20]);
+        let lines = judge(&seen(10.0), Look::default());
+        assert_eq!(
+            lines,
+            [
+                "  shop: judge  ██████████░░░░░░░░░░",
+                "      Still watching: evidence 10 of 100 needed.",
+            ]
+        );
+    }
 }

@@ -134,10 +134,10 @@ impl Shown {
             true => vec!["No rollout has been decided on yet.".to_owned()],
             false => store::table(all, now).drawn(look),
         };
-        lines.extend(
-            all.iter()
-                .flat_map(|seen| store::evidence(seen, &[], now, look)),
-        );
+        for seen in all {
+            lines.extend(store::judge(seen, look));
+            lines.extend(store::evidence(seen, &[], now, look));
+        }
         let room = look.height.saturating_sub(2).max(2);
         if lines.len() > room {
             let hidden = lines.len() - room + 1;
@@ -190,7 +190,9 @@ impl Shown {
     }
 }
 
-/// What makes a line of its own.
-fn said(seen: &Seen) -> (bool, &Published) {
-    (seen.driven, &seen.published)
+/// What makes a line of its own: not that a judge has looked once more.
+fn said(seen: &Seen) -> (bool, Published) {
+    let mut published = seen.published.clone();
+    published.summary.judge = None;
+    (seen.driven, published)
 }
