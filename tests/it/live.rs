@@ -16,6 +16,7 @@ mod manifests;
 mod nginx;
 mod prometheus;
 mod server;
+mod service;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use gradatim_core::registry::Registry;
 use gradatim_core::yaml::{Reading, read};
 
 /// The root of the repository.
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -157,7 +157,7 @@ impl Selector {
 }
 
 /// A value as PromQL writes it.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let escaped = value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

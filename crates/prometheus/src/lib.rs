@@ -64,12 +64,15 @@
 //! ```
 //!
 //! or three selectors: `requests`, `errors`, `buckets`, with the `label` that tells the sides
-//! apart, its value for each side, and the label of a `pod`.
+//! apart, its value for each side, and the label of a `pod`. Selectors that agree but for their
+//! metric's name and what narrows them further are one request; [`Prometheus::counters`] is the
+//! same for a program.
 
 mod config;
 mod counters;
 mod encode;
 mod labels;
+mod matchers;
 mod moment;
 mod part;
 mod preset;

@@ -1,10 +1,12 @@
 //! The provider: the only part that sends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use gradatim_core::measurement::{Ask, Notes, Outcome, Reading, Series};
+use gradatim_core::measurement::{Ask, Counter, Notes, Outcome, Reading, Series};
 use gradatim_core::port::{MetricProvider, Missing, PortError, Secrets};
+use gradatim_core::time::Timestamp;
 use gradatim_http::frame::{self, Data, Found};
 use gradatim_http::{Answer, Endpoint, HttpClient, Request};
 use serde_json::Value;
@@ -44,29 +46,34 @@ impl Prometheus {
     async fn value(&self, request: Request, query: &str) -> Result<Outcome, PortError> {
         let (answer, found) = self.ask(&request).await?;
         let reading = frame::reading(found.data, &answer)?;
-        Ok(done(reading, query.to_owned(), found.warnings))
+        let notes = notes(query.to_owned(), found.warnings);
+        Ok(Outcome::Done { reading, notes })
     }
 
-    /// Both sides in one request for each kind of counter, at the same instant.
-    async fn counters(
+    /// Raw counters of both sides: the last sample at or before the window's start, and every
+    /// later one up to `at`, as they were scraped. One request, where the selectors allow it.
+    ///
+    /// # Errors
+    /// When the server does not answer, or not with samples.
+    pub async fn counters(
         &self,
         endpoint: &Endpoint,
         counters: &Counters,
-        ask: &Ask,
-    ) -> Result<Outcome, PortError> {
-        let reach = ask.window + self.config.lookback;
-        let start = ask.at - ask.window;
+        at: Timestamp,
+        window: Duration,
+    ) -> Result<(Vec<Counter>, Notes), PortError> {
+        let reach = window + self.config.lookback;
         let (mut all, mut queries, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        for (counts, selector) in counters.selectors() {
-            let query = format!("{selector}[{}ms]", reach.as_millis());
-            let request = encode::instant(endpoint, &self.config, &query, ask.at)?;
+        for asked in counters.asked() {
+            let query = format!("{}[{}ms]", asked.selector, reach.as_millis());
+            let request = encode::instant(endpoint, &self.config, &query, at)?;
             let (answer, found) = self.ask(&request).await?;
             let series = samples(found.data, &answer)?;
-            all.extend(counters.counters(counts, series, start));
+            all.extend(counters.counters(&asked, series, at - window));
             queries.push(query);
             warnings.extend(found.warnings);
         }
-        Ok(done(Reading::Counters(all), queries.join("\n"), warnings))
+        Ok((all, notes(queries.join("\n"), warnings)))
     }
 
     /// Whether a selector has any series now.
@@ -146,7 +153,12 @@ impl MetricProvider for Prometheus {
                 let request = encode::range(&endpoint, &self.config, query, over, ask.at)?;
                 self.value(request, query).await
             }
-            Question::Counters(counters) => self.counters(&endpoint, counters, ask).await,
+            Question::Counters(counters) => {
+                let found = self.counters(&endpoint, counters, ask.at, ask.window);
+                let (all, notes) = found.await?;
+                let reading = Reading::Counters(all);
+                Ok(Outcome::Done { reading, notes })
+            }
         }
     }
 
@@ -180,13 +192,12 @@ fn samples(data: Data, answer: &Answer) -> Result<Vec<Series>, PortError> {
     }
 }
 
-fn done(reading: Reading, query: String, warnings: Vec<String>) -> Outcome {
-    let notes = Notes {
+fn notes(query: String, warnings: Vec<String>) -> Notes {
+    Notes {
         query: Some(query),
         warnings,
         ..Notes::default()
-    };
-    Outcome::Done { reading, notes }
+    }
 }
 
 /// A part that its parser accepted is read again, its late arguments filled in.

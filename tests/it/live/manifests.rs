@@ -3,18 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use gradatim_core::analysis::{MetricPlan, RunPlan, fill};
-use gradatim_core::measurement::{Outcome, Reading};
+use gradatim_core::measurement::{Outcome, Reading, WorkPhase};
 use gradatim_core::port::MetricProvider;
 use gradatim_core::time::Timestamp;
 use gradatim_prometheus::{Config, Prometheus};
+use gradatim_web::Commands;
 use serde_json::{Value, json};
 
 use super::loki::Live as Loki;
 use super::no_secrets;
 use super::prometheus::{BEGIN, Live};
-use crate::manifests::examples::{every_metric, sets};
+use crate::manifests::examples::{every_metric, sets, unused_metrics, written_metrics};
+use crate::manifests::repository;
 use crate::providers::ask;
 
 /// The revision that is judged.
@@ -22,24 +27,34 @@ const HASH: &str = "91bc";
 
 /// A question of some manifest, its arguments filled in.
 struct Question {
-    /// Where it stands, for people.
-    place: String,
+    set: String,
     metric: MetricPlan,
     query: Value,
     evidence: Option<Value>,
+}
+
+impl Question {
+    /// Where it stands, for people.
+    fn place(&self) -> String {
+        format!("{}: {}", self.set, self.metric.name)
+    }
+
+    /// The query at another server than the one that the manifest names.
+    fn at(&self, address: &str) -> Value {
+        elsewhere(self.query.clone(), address)
+    }
 }
 
 /// What all manifests ask.
 fn questions() -> Vec<Question> {
     let mut questions = Vec::new();
     for set in sets().keys() {
-        for (run, metric) in every_metric(set) {
-            let place = format!("{set}: {}", metric.name);
+        for (run, metric) in every_metric(set).into_iter().chain(unused_metrics(set)) {
             let args = late(&run);
             let evidence = metric.evidence.as_ref().map(|part| fill(part, &args));
             let query = fill(&metric.query, &args);
             questions.push(Question {
-                place,
+                set: set.clone(),
                 metric,
                 query,
                 evidence,
@@ -148,80 +163,143 @@ fn elsewhere(mut query: Value, address: &str) -> Value {
     query
 }
 
-#[tokio::test]
-async fn every_promql_query_of_the_examples_gives_a_number() {
-    let questions = questions();
-    let asked = |it: &&Question| it.metric.provider == "prometheus";
-    assert!(questions.iter().filter(asked).count() >= 25);
-    let Some(live) = Live::start(&samples(&services(&questions)), &[]).await else {
-        return;
-    };
-    let provider = Prometheus::new(Config::default(), no_secrets()).unwrap();
-    let at = Timestamp::from_secs(BEGIN + 590);
-    for question in questions.iter().filter(asked) {
-        let query = elsewhere(question.query.clone(), &live.address);
-        assert!(
-            !query.to_string().contains("{{"),
-            "{}: {query}",
-            question.place
-        );
-        match provider.measure(&ask(query, at)).await {
-            Ok(outcome) => {
-                let numbers = numbers(&outcome);
-                assert_eq!(numbers, 1, "{}: {outcome:?}", question.place);
-            }
-            Err(error) => panic!("{}: {error}", question.place),
+/// The real servers, each with something of everything that is asked for.
+struct Servers {
+    prometheus: Live,
+    loki: Loki,
+    k6: K6,
+}
+
+impl Servers {
+    async fn start(questions: &[Question]) -> Option<Self> {
+        let prometheus = Live::start(&samples(&services(questions)), &[]).await?;
+        let loki = Loki::start().await?;
+        let labels = json!({"app": "web", "rollouts_pod_template_hash": HASH});
+        let lines = (0..20).map(|line| format!("ERROR checkout {line}"));
+        let lines: Vec<String> = lines.collect();
+        loki.push_to(labels, &lines, gradatim_http::now()).await;
+        let k6 = K6::new();
+        Some(Self {
+            prometheus,
+            loki,
+            k6,
+        })
+    }
+
+    /// Measures a metric where its provider does; whoever adds a provider adds it here.
+    async fn run(&self, question: &Question) {
+        let place = question.place();
+        assert!(!question.query.to_string().contains("{{"), "{place}");
+        match question.metric.provider.as_str() {
+            "prometheus" => self.ask_prometheus(question, &place).await,
+            "loki" => self.ask_loki(question, &place).await,
+            "job" => self.k6.run(question, &place).await,
+            other => panic!("{place}: nobody here measures with {other}"),
         }
+        if let Some(evidence) = &question.evidence {
+            self.read_evidence(&evidence["loki"], &place).await;
+        }
+    }
+
+    async fn ask_prometheus(&self, question: &Question, place: &str) {
+        let provider = Prometheus::new(Config::default(), no_secrets()).unwrap();
+        let query = question.at(&self.prometheus.address);
+        let at = Timestamp::from_secs(BEGIN + 590);
+        let outcome = provider.measure(&ask(query.clone(), at)).await;
+        let outcome = outcome.unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(numbers(&outcome), 1, "{place}: {outcome:?}");
         // And of what nobody has, it is no data: neither an error nor a number out of nothing.
-        let query = elsewhere(question.query.clone(), &live.address);
         let before = Timestamp::from_secs(BEGIN - 3600);
         let nothing = provider.measure(&ask(query, before)).await.unwrap();
-        assert_eq!(numbers(&nothing), 0, "{}: {nothing:?}", question.place);
+        assert_eq!(numbers(&nothing), 0, "{place}: {nothing:?}");
+    }
+
+    async fn ask_loki(&self, question: &Question, place: &str) {
+        let query = question.at(&self.loki.address);
+        let there = |outcome: &Outcome| numbers(outcome) == 1;
+        let outcome = self.loki.until(&query, there).await;
+        assert!(there(&outcome), "{place}: {outcome:?}");
+    }
+
+    async fn read_evidence(&self, part: &Value, place: &str) {
+        let query = elsewhere(part.clone(), &self.loki.address);
+        let (now, window) = (gradatim_http::now(), Duration::from_secs(60));
+        let lines = self.loki.provider.evidence(&query, now, window, 5);
+        let lines = lines.await.unwrap();
+        assert_eq!(lines.len(), 5, "{place}: {lines:?}");
+        assert_eq!(lines[0], "ERROR checkout 19", "{place}");
+    }
+}
+
+/// What stands for k6: a program of that name that notes what it was told, prints what k6 has
+/// printed (`tests/k6`) and ends as it ended.
+struct K6 {
+    dir: tempfile::TempDir,
+    commands: Commands,
+}
+
+impl K6 {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let recordings = repository().join("tests/k6");
+        let program = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" > {noted}\ncat {recordings}/$RUN.out >&2\nexit $CODE\n",
+            noted = dir.path().join("noted").display(),
+            recordings = recordings.display(),
+        );
+        let path = dir.path().join("k6");
+        std::fs::write(&path, program).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let commands = Commands::new(no_secrets());
+        Self { dir, commands }
+    }
+
+    /// Runs the container of a Job as a command, once for each way in which k6 has ended.
+    async fn run(&self, question: &Question, place: &str) {
+        let containers = &question.query["spec"]["template"]["spec"]["containers"];
+        let arguments = containers[0]["args"].as_array();
+        let arguments = arguments.unwrap_or_else(|| panic!("{place}: {containers}"));
+        assert_eq!(containers[0]["name"], "k6", "{place}: {containers}");
+        let mut command = vec![json!(self.dir.path().join("k6"))];
+        command.extend(arguments.iter().cloned());
+        for (run, code, wanted) in [
+            ("good", "0", WorkPhase::Successful),
+            ("bad", "99", WorkPhase::Failed),
+        ] {
+            let env = [("RUN", run), ("CODE", code)];
+            let env = env.map(|(name, value)| json!({"name": name, "value": value}));
+            let query = json!({"command": command, "env": env});
+            let now = gradatim_http::now();
+            let outcome = self.commands.measure(&ask(query, now)).await;
+            match outcome {
+                Ok(Outcome::Done {
+                    reading: Reading::Work { phase, .. },
+                    ..
+                }) => assert_eq!(phase, wanted, "{place}: {run}"),
+                other => panic!("{place}: {other:?}"),
+            }
+        }
+        let noted = std::fs::read_to_string(self.dir.path().join("noted")).unwrap();
+        let told: Vec<&str> = noted.lines().collect();
+        assert_eq!(json!(told), json!(arguments), "{place}");
     }
 }
 
 #[tokio::test]
-async fn every_logql_query_of_the_examples_gives_a_number_and_its_evidence_lines() {
+async fn every_metric_of_the_examples_runs_against_the_real_servers() {
     let questions = questions();
-    let Some(live) = Loki::start().await else {
+    let Some(servers) = Servers::start(&questions).await else {
         return;
     };
-    let now = gradatim_http::now();
-    let labels = json!({"app": "web", "rollouts_pod_template_hash": HASH});
-    let lines: Vec<String> = (0..20)
-        .map(|line| format!("ERROR checkout {line}"))
-        .collect();
-    live.push_to(labels, &lines, now).await;
-    let mut asked = 0;
-    for question in questions.iter().filter(|it| it.metric.provider == "loki") {
-        let query = elsewhere(question.query.clone(), &live.address);
-        let outcome = live.until(&query, |outcome| numbers(outcome) == 1).await;
-        assert_eq!(numbers(&outcome), 1, "{}: {outcome:?}", question.place);
-        asked += 1;
+    let mut left: BTreeSet<String> = BTreeSet::new();
+    for set in sets().keys() {
+        let written = written_metrics(set).into_iter();
+        left.extend(written.map(|metric| format!("{set}: {metric}")));
     }
+    assert!(left.len() >= 20, "{left:?}");
     for question in &questions {
-        let Some(part) = question.evidence.as_ref().map(|it| &it["loki"]) else {
-            continue;
-        };
-        let query = elsewhere(part.clone(), &live.address);
-        let window = std::time::Duration::from_secs(60);
-        let lines = live
-            .provider
-            .evidence(&query, now, window, 5)
-            .await
-            .unwrap();
-        assert_eq!(lines.len(), 5, "{}: {lines:?}", question.place);
-        assert_eq!(lines[0], "ERROR checkout 19", "{}", question.place);
-        asked += 1;
+        servers.run(question).await;
+        left.remove(&question.place());
     }
-    assert!(asked >= 2, "{asked}");
-}
-
-#[test]
-fn no_metric_of_the_examples_has_a_provider_that_is_not_looked_at() {
-    let known = ["prometheus", "loki", "web", "job"];
-    for question in questions() {
-        let provider = question.metric.provider.as_str();
-        assert!(known.contains(&provider), "{}: {provider}", question.place);
-    }
+    assert_eq!(left, BTreeSet::new(), "these were not run");
 }

@@ -10,7 +10,8 @@ use gradatim_core::fault::FaultKind;
 use gradatim_core::measurement::{CounterKind, Outcome, Reading, Side};
 use gradatim_core::port::{MetricProvider, PortError};
 use gradatim_core::time::Timestamp;
-use gradatim_prometheus::{Config, Prometheus};
+use gradatim_http::Endpoint;
+use gradatim_prometheus::{Config, Counters, Prometheus};
 use serde_json::{Value, json};
 
 use super::no_secrets;
@@ -315,9 +316,16 @@ async fn raw_counters_of_both_sides_are_samples_as_they_were_scraped() {
     let query = json!({"counters": {
         "source": "http", "workload": "shop", "stable": "v1", "canary": "v2",
     }});
-    let Reading::Counters(counters) = reading(&live, query, 2 * 3600 + 600).await else {
-        panic!()
+    let answer = measure(&live, query, 2 * 3600 + 600).await.unwrap();
+    let Outcome::Done {
+        reading: Reading::Counters(counters),
+        notes,
+    } = answer
+    else {
+        panic!("{answer:?}")
     };
+    let asked = notes.query.unwrap();
+    assert_eq!(asked.lines().count(), 1, "one request for all: {asked}");
     let of = |side: Side, kind: CounterKind| -> Vec<Vec<(i64, f64)>> {
         let found = counters
             .iter()
@@ -349,6 +357,22 @@ async fn raw_counters_of_both_sides_are_samples_as_they_were_scraped() {
         1
     );
     assert!(of(Side::Stable, CounterKind::Errors).is_empty());
+
+    // A program asks with selectors of its own, and gets the same.
+    let http = "http_requests_total{app=\"shop\"}";
+    let own = Counters::new(http, "version", "v1", "v2")
+        .with_errors("http_requests_total{app=\"shop\",code=~\"5..\"}")
+        .with_buckets("http_request_duration_seconds_bucket{app=\"shop\"}");
+    let endpoint = Endpoint {
+        address: Some(live.address.clone()),
+        ..Endpoint::default()
+    };
+    let prometheus = Prometheus::new(Config::default(), no_secrets()).unwrap();
+    let at = Timestamp::from_secs(BEGIN + 2 * 3600 + 600);
+    let found = prometheus.counters(&endpoint, &own, at, Duration::from_secs(60));
+    let (found, notes) = found.await.unwrap();
+    assert_eq!(found, counters);
+    assert_eq!(notes.query.unwrap(), asked);
 }
 
 #[tokio::test]

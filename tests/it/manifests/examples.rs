@@ -1,12 +1,15 @@
 //! `examples/manifests`: each folder with YAML in it is one set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use gradatim_core::analysis::{MetricPlan, RunPlan};
+use gradatim_core::compile_analysis;
 use gradatim_core::plan::{Compiled, Plan, StepKind, StrategyKind};
+use gradatim_core::registry::Registry;
+use gradatim_core::spec::{AnalysisTemplate, ArgSpec, RolloutAnalysis};
 use gradatim_core::workload::TroubleKind;
 
 use super::{compiled, reading, repository, steps};
@@ -51,6 +54,17 @@ fn plan(set_name: &str, rollout: &str) -> Plan {
     set(set_name).remove(rollout).unwrap().plan
 }
 
+/// The metrics that are written in a set, by their names.
+pub(crate) fn written_metrics(name: &str) -> BTreeSet<String> {
+    let manifests = reading(&sets()[name]).manifests;
+    let of_templates = manifests.templates.into_iter().flat_map(|it| it.metrics);
+    let of_templates = of_templates.map(|metric| metric.name.to_string());
+    let plans = set(name).into_values().map(|one| one.plan);
+    let of_gates = plans.flat_map(|plan| plan.gates);
+    let of_gates = of_gates.map(|gate| gate.metric.name.to_string());
+    of_templates.chain(of_gates).collect()
+}
+
 /// Every metric of every rollout of a set, with the run that it is part of.
 pub(crate) fn every_metric(name: &str) -> Vec<(RunPlan, MetricPlan)> {
     let plans = set(name).into_values().map(|one| one.plan);
@@ -70,6 +84,32 @@ pub(crate) fn every_metric(name: &str) -> Vec<(RunPlan, MetricPlan)> {
             .collect::<Vec<_>>()
     };
     runs.flat_map(metrics).collect()
+}
+
+/// The metrics of templates that no rollout of a set uses, as a gate runs them: an argument that a
+/// rollout would set is 50.
+pub(crate) fn unused_metrics(name: &str) -> Vec<(RunPlan, MetricPlan)> {
+    let used: BTreeSet<_> = every_metric(name)
+        .into_iter()
+        .map(|(_, metric)| metric.name)
+        .collect();
+    let templates = reading(&sets()[name]).manifests.templates;
+    let is_unused = |it: &&AnalysisTemplate| {
+        let mut metrics = it.metrics.iter();
+        metrics.any(|metric| !used.contains(metric.name.as_str()))
+    };
+    let run = |template: &AnalysisTemplate| {
+        let mut analysis = RolloutAnalysis::new([template.name.as_str()]);
+        let open = template.args.iter().filter(|arg| arg.value.is_none());
+        let args = open.map(|arg| ArgSpec::text(&arg.name, "50"));
+        analysis.args.extend(args);
+        let compiled = compile_analysis(&analysis, &templates, &Registry::lenient());
+        let (run, _) = compiled.unwrap_or_else(|errors| panic!("{name}: {errors}"));
+        let metrics = run.metrics.clone().into_iter();
+        metrics.map(move |metric| (run.clone(), metric))
+    };
+    let runs = templates.iter().filter(is_unused).flat_map(run);
+    runs.collect()
 }
 
 /// Every metric of a plan, in steps and beside them, each name once.
