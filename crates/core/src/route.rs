@@ -184,7 +184,7 @@ pub struct HeaderMatch {
 pub struct HeaderRoute {
     /// One of the managed routes' names.
     pub name: String,
-    /// All of these must match.
+    /// Any of these must match.
     pub matches: Vec<HeaderMatch>,
 }
 

@@ -9,13 +9,13 @@ use crate::config::IstioConfig;
 
 /// A route that sends what matches to the canary. `base` is the route that is split.
 pub(crate) fn header_route(config: &IstioConfig, wanted: &HeaderRoute, base: &Value) -> Value {
-    let headers = wanted.matches.iter();
-    let headers: Map<_, _> = headers
-        .map(|one| (one.header_name.clone(), string_match(&one.header_value)))
-        .collect();
+    let matches = wanted
+        .matches
+        .iter()
+        .map(|one| json!({"headers": {&one.header_name: string_match(&one.header_value)}}));
     json!({
         "name": wanted.name,
-        "match": [{"headers": headers}],
+        "match": matches.collect::<Vec<_>>(),
         "route": [{"destination": canary(config, base), "weight": 100}],
     })
 }
@@ -69,20 +69,47 @@ fn string_match(wanted: &StringMatch) -> Value {
     }
 }
 
-/// The header routes among managed ones, in their order.
+/// The header routes among managed ones, in their order. What no step can say stands there as a
+/// match of a header without a name, so that it is not taken for what was written.
 pub(crate) fn headers(config: &IstioConfig, object: &Value) -> Vec<HeaderRoute> {
     let routes = managed(config, object).filter(|route| !is_mirror(route));
-    let read = |route: &Value| HeaderRoute {
-        name: name(route),
-        matches: matches(route)
-            .flat_map(headers_of)
-            .map(|(header_name, header_value)| HeaderMatch {
-                header_name,
-                header_value,
-            })
-            .collect(),
+    let read = |route: &Value| {
+        let matches = matches(route).map(|one| read_header(one).unwrap_or_else(|| unsayable(one)));
+        let mut matches: Vec<_> = matches.collect();
+        if !is_only_canary(config, route) {
+            matches.push(unsayable(&route["route"]));
+        }
+        HeaderRoute {
+            name: name(route),
+            matches,
+        }
     };
     routes.map(read).collect()
+}
+
+/// A match of one header, and of nothing else.
+fn read_header(one: &Value) -> Option<HeaderMatch> {
+    let fields = one.as_object()?;
+    let headers = one["headers"].as_object()?;
+    let (header_name, value) = headers.iter().next()?;
+    let is_alone = fields.len() == 1 && headers.len() == 1;
+    is_alone.then_some(HeaderMatch {
+        header_name: header_name.clone(),
+        header_value: read_match(value)?,
+    })
+}
+
+fn unsayable(what: &Value) -> HeaderMatch {
+    HeaderMatch {
+        header_name: String::new(),
+        header_value: StringMatch::Exact(what.to_string()),
+    }
+}
+
+fn is_only_canary(config: &IstioConfig, route: &Value) -> bool {
+    let mut all = route["route"].as_array().into_iter().flatten();
+    let is_canary = |one: &Value| config.side(&one["destination"]) == Some(Slot::Canary);
+    all.clone().next().is_some() && all.all(is_canary)
 }
 
 /// The mirrors among managed ones, in their order.

@@ -47,8 +47,8 @@ fn with_trials(mut route: Route) -> Route {
     route.headers.value = vec![HeaderRoute {
         name: "second".to_owned(),
         matches: vec![
-            header("x-a", StringMatch::Exact("1".to_owned())),
             header("x-b", StringMatch::Prefix("2".to_owned())),
+            header("x-a", StringMatch::Exact("1".to_owned())),
         ],
     }];
     let one = MirrorMatch {
@@ -111,13 +111,47 @@ fn managed_routes_stand_first_in_their_order_and_go_without_a_trace() {
         header["route"],
         json!([{"destination": canary, "weight": 100}])
     );
-    let both = json!([{"headers": {"x-a": {"exact": "1"}, "x-b": {"prefix": "2"}}}]);
-    assert_eq!(header["match"], both);
+    let either = json!([
+        {"headers": {"x-b": {"prefix": "2"}}},
+        {"headers": {"x-a": {"exact": "1"}}},
+    ]);
+    assert_eq!(header["match"], either);
     assert_eq!(headers(&plain(), &on), route.headers.value);
     assert_eq!(mirrors(&plain(), &on), route.mirrors.value);
     assert_eq!(after(&plain(), &on, &route).1, None);
     let (off, raises) = after(&plain(), &on, &wanted(2, 0));
     assert_eq!((&off["spec"], raises), (&object()["spec"], Some(false)));
+}
+
+#[test]
+fn a_header_route_that_was_edited_is_not_taken_for_the_one_that_was_written() {
+    let route = with_trials(wanted(1, 20));
+    let (on, _) = after(&plain(), &object(), &route);
+    let edits = [
+        ("/match/0/headers/x-c", json!({"exact": "3"})),
+        ("/match/0/uri", json!({"prefix": "/"})),
+        ("/match/1", json!({"sourceLabels": {"app": "basket"}})),
+        ("/match/2", json!({"headers": {"x-c": {"exact": "3"}}})),
+        ("/route/0/destination/host", json!("shop")),
+        (
+            "/route/1",
+            json!({"destination": {"host": "shop"}, "weight": 50}),
+        ),
+    ];
+    for (at, value) in edits {
+        let (parent, last) = at.rsplit_once('/').unwrap();
+        let mut edited = on.clone();
+        match edited["spec"]["http"][1].pointer_mut(parent).unwrap() {
+            Value::Array(all) if last.parse() == Ok(all.len()) => all.push(value),
+            parent => match last.parse::<usize>() {
+                Ok(index) => parent[index] = value,
+                Err(_) => parent[last] = value,
+            },
+        }
+        assert_ne!(headers(&plain(), &edited), route.headers.value, "{at}");
+        let (repaired, raises) = after(&plain(), &edited, &route);
+        assert_eq!((repaired, raises), (on.clone(), Some(true)), "{at}");
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn percent(hundredths: u64) -> String {
     }
 }
 
-/// One map for each header, and one that wants them all.
+/// One map for each header, and one that wants any of them.
 fn headers(name: &str, routes: &[HeaderRoute]) -> Result<String, Inexpressible> {
     let mut text = String::new();
     for (route, wanted) in routes.iter().enumerate() {
@@ -163,10 +163,9 @@ fn headers(name: &str, routes: &[HeaderRoute]) -> Result<String, Inexpressible> 
         let all: String = (0..wanted.matches.len())
             .map(|index| format!("${{{name}_header_{route}_{index}}}"))
             .collect();
-        let ones = "1".repeat(wanted.matches.len());
         let _ = writeln!(
             text,
-            "map \"{all}\" ${name}_header_{route} {{ default 0; \"{ones}\" 1; }}"
+            "map \"{all}\" ${name}_header_{route} {{ default 0; ~1 1; }}"
         );
     }
     Ok(text)

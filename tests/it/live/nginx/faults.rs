@@ -5,8 +5,8 @@ use gradatim_core::port::TrafficRouter;
 use gradatim_core::route::{HeaderMatch, HeaderRoute, StringMatch};
 use gradatim_nginx::plain::Sticky;
 
-use super::clients::{Client, send};
 use super::{Front, route};
+use crate::live::clients::{Client, send};
 
 async fn share(front: &Front) -> u64 {
     let mut clients = vec![Client::new(front.port)];
@@ -188,16 +188,11 @@ async fn header_routes_send_those_and_nobody_else_to_the_canary() {
     let tester = "X-Tester: a.b\"{$c}'\\;#\r\n";
     for (headers, version) in [
         (format!("{tester}X-Where: eu-west\r\n"), "v2"),
-        (tester.to_owned(), "v1"),
-        (
-            "X-Tester: axb\"{$c}'\\;#\r\nX-Where: eu-west\r\n".to_owned(),
-            "v1",
-        ),
-        (
-            format!("{}X-Where: eu-west\r\n", tester.replace("a.b", "A.b")),
-            "v1",
-        ),
-        (format!("{tester}X-Where: us-eu-\r\n"), "v1"),
+        (tester.to_owned(), "v2"),
+        ("X-Where: eu-west\r\n".to_owned(), "v2"),
+        (tester.replace("a.b", "axb"), "v1"),
+        (tester.replace("a.b", "A.b"), "v1"),
+        ("X-Where: us-eu-\r\n".to_owned(), "v1"),
         ("X-Build: 123\r\n".to_owned(), "v2"),
         ("X-Build: 1234\r\n".to_owned(), "v1"),
         (String::new(), "v1"),
