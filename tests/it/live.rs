@@ -4,6 +4,7 @@
 
 mod aa;
 mod backtest;
+mod clients;
 mod cluster;
 mod delivery;
 mod faults;
@@ -17,6 +18,7 @@ mod nginx;
 mod prometheus;
 mod server;
 mod service;
+mod upstream;
 
 use std::sync::Arc;
 

@@ -36,11 +36,15 @@
 //! # What is not told
 //!
 //! A VirtualService says what shall be, not what the proxies do: what is read is written, not
-//! confirmed, and counts after the settle time. Istio splits whole percents.
+//! confirmed, and counts after the settle time. With
+//! [istiod's debug port](IstioRouter::with_control_plane) it counts as soon as the proxies have
+//! acknowledged it. Istio splits whole percents.
 
+mod carried;
 mod config;
 mod encode;
 mod managed;
+mod proxies;
 mod router;
 mod routes;
 

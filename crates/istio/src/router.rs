@@ -11,7 +11,7 @@ use gradatim_core::id::RevisionId;
 use gradatim_core::port::{Missing, PortError, TrafficRouter};
 use gradatim_core::registry::Registry;
 use gradatim_core::route::{
-    BoundSlot, HeaderRoute, MirrorRoute, Route, RouteSeen, Seen, Slot, Split,
+    BoundSlot, Confidence, HeaderRoute, MirrorRoute, Route, RouteSeen, Seen, Slot, Split,
 };
 use gradatim_core::stamp::Stamp;
 use gradatim_kubernetes::Client;
@@ -22,11 +22,13 @@ use gradatim_kubernetes::several::{self, PartSince, Write};
 use gradatim_kubernetes::watch::Watch;
 use serde_json::Value;
 
+use crate::carried::Expected;
 use crate::config::{IstioConfig, Sides, VirtualService};
 use crate::encode::{
     BIND_STAMP, HEADERS_STAMP, MIRRORS_STAMP, SPLIT_STAMP, bound, shifted, subset,
 };
 use crate::managed::{headers, mirrors};
+use crate::proxies::ControlPlane;
 use crate::routes::{chosen, route, split};
 
 /// Moves traffic by VirtualServices, and binds subsets of a DestinationRule.
@@ -40,6 +42,7 @@ pub struct IstioRouter {
     headers: PartSince<Vec<HeaderRoute>>,
     mirrors: PartSince<Vec<MirrorRoute>>,
     watch: Watch,
+    control_plane: ControlPlane,
 }
 
 /// Registers the router as `istio`. `version` is the one of `networking.istio.io` that is asked
@@ -97,6 +100,7 @@ impl IstioRouter {
             split: PartSince::default(),
             headers: PartSince::default(),
             mirrors: PartSince::default(),
+            control_plane: ControlPlane::default(),
             services,
             rule,
             config,
@@ -108,6 +112,27 @@ impl IstioRouter {
     #[must_use]
     pub fn with_settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
+        self
+    }
+
+    /// The same that asks istiod whether the proxies have acknowledged what was written, and then
+    /// need not wait for the settle time. There is a client for each istiod, whose address is its
+    /// debug port:
+    ///
+    /// ```
+    /// # fn istiod() -> Result<gradatim_kubernetes::Client, Box<dyn std::error::Error>> {
+    /// let config = kube::Config::new("http://istiod.istio-system:15014".parse()?);
+    /// let istiod = gradatim_kubernetes::client::client(config, Default::default())?;
+    /// # Ok(istiod)
+    /// # }
+    /// ```
+    ///
+    /// Confirmed are splits, header routes and mirrors of HTTP routes, by every connected proxy
+    /// that carries them. With more than a hundred proxies, with TLS or TCP routes, and while one
+    /// cannot be asked, what is read is written, and counts after the settle time.
+    #[must_use]
+    pub fn with_control_plane(mut self, each: impl IntoIterator<Item = Client>) -> Self {
+        self.control_plane = ControlPlane::new(each.into_iter().collect());
         self
     }
 
@@ -124,6 +149,21 @@ impl IstioRouter {
             Some((name, rules)) => rules.get(name).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether the proxies have what these VirtualServices say.
+    async fn is_confirmed(&self, objects: &[Value]) -> bool {
+        let versions = objects
+            .iter()
+            .map(|object| object["metadata"]["resourceVersion"].to_string());
+        let expected = self.services.iter().zip(objects);
+        let expected = expected
+            .map(|((service, _), object)| Expected::of(&self.config, service, object))
+            .collect();
+        let versions = versions.collect();
+        self.control_plane
+            .confirms(&self.config, expected, versions)
+            .await
     }
 
     /// Binds the subsets, before any weight moves.
@@ -182,6 +222,10 @@ impl TrafficRouter for IstioRouter {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             settle: self.settle,
+            confidence: match self.control_plane.is_there() {
+                true => Confidence::Proxy,
+                false => Confidence::Config,
+            },
             ..self.config.capabilities()
         }
     }
@@ -234,12 +278,22 @@ impl TrafficRouter for IstioRouter {
         let mirrors = http
             .iter()
             .map(|it| (mirrors(config, it), stamp_of(it, MIRRORS_STAMP)));
-        Ok(RouteSeen {
+        let mut seen = RouteSeen {
             bind: rule.map(|rule| self.seen_bind(&rule)),
             split: Some(several::read(splits, &self.split)),
             headers: Some(several::read(headers.collect(), &self.headers)),
             mirrors: Some(several::read(mirrors.collect(), &self.mirrors)),
-        })
+        };
+        if self.is_confirmed(&objects).await {
+            let split = seen.split.iter_mut().map(|it| &mut it.confidence);
+            let headers = seen.headers.iter_mut().map(|it| &mut it.confidence);
+            let mirrors = seen.mirrors.iter_mut().map(|it| &mut it.confidence);
+            split
+                .chain(headers)
+                .chain(mirrors)
+                .for_each(|it| *it = Confidence::Proxy);
+        }
+        Ok(seen)
     }
 
     async fn highest_stamp(&self) -> Result<Option<Stamp>, PortError> {
@@ -289,10 +343,20 @@ impl TrafficRouter for IstioRouter {
                 }
             }
         }
+        if let Some(error) = self.control_plane.fault().await {
+            let help = "let it answer there; until then what is written counts after a while";
+            missing.push(Missing {
+                what: error.text,
+                help: help.to_owned(),
+            });
+        }
         Ok(missing)
     }
 
     async fn changed(&self) {
-        self.watch.changed().await;
+        match self.control_plane.next_look() {
+            None => self.watch.changed().await,
+            Some(wait) => drop(tokio::time::timeout(wait, self.watch.changed()).await),
+        }
     }
 }

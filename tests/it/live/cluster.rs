@@ -2,6 +2,7 @@
 //! endpoints. Whoever needs a kubelet plays it.
 
 mod crds;
+pub(super) mod istiod;
 pub(super) mod kubelet;
 pub(super) mod proxy;
 
@@ -16,8 +17,9 @@ use gradatim_kubernetes::client::Pace;
 use gradatim_kubernetes::objects::{Kind, Objects};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use self::istiod::Istiod;
 use self::proxy::Proxy;
 use super::server::{Server, find, free_port};
 
@@ -34,6 +36,7 @@ const CONTROLLERS: &str = "deployment-controller,replicaset-controller,\
 pub(super) struct Cluster {
     port: u16,
     dir: tempfile::TempDir,
+    istiod: OnceCell<Option<Istiod>>,
     _controllers: Server,
     api: std::sync::Mutex<Server>,
     /// How the API server is started again.
@@ -65,8 +68,13 @@ impl Cluster {
 
     /// One of a test's own, which may be broken.
     pub(super) async fn start() -> Option<Self> {
-        let programs = ["etcd", "kube-apiserver", "kube-controller-manager"].map(find);
-        let [Some(etcd), Some(api), Some(controllers)] = programs else {
+        let files = [
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "istio-crds.yaml",
+        ];
+        let [Some(etcd), Some(api), Some(controllers), Some(crds)] = files.map(find) else {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
@@ -83,10 +91,15 @@ impl Cluster {
             .create(&nodes.kind().named(kubelet::NODE))
             .await
             .unwrap();
-        crds::serve(nodes.client()).await;
+        let namespaces =
+            Objects::everywhere(nodes.client(), Kind::new("v1", "Namespace", "namespaces"));
+        let mesh = namespaces.kind().named("istio-system");
+        namespaces.create(&mesh).await.unwrap();
+        crds::serve(nodes.client(), &crds).await;
         Some(Self {
             port,
             dir,
+            istiod: OnceCell::new(),
             _controllers: controllers,
             api: api.into(),
             program,
@@ -104,6 +117,12 @@ impl Cluster {
         let (program, arguments) = &self.program;
         *self.api.lock().unwrap() = Server::start(program, arguments, self.dir.path());
         wait_until_ready(self.dir.path()).await;
+    }
+
+    /// The control plane of the mesh, started by who first asks; none when its server is missing.
+    pub(super) async fn istiod(&self) -> Option<&Istiod> {
+        let istiod = self.istiod.get_or_init(|| Istiod::start(self.dir.path()));
+        istiod.await.as_ref()
     }
 
     /// A fresh namespace.

@@ -1,5 +1,8 @@
 //! The router on VirtualServices and DestinationRules, as objects of a real API server.
 
+mod front;
+mod traffic;
+
 use std::sync::Arc;
 
 use gradatim_conformance::router::{self, Bench};

@@ -1,6 +1,5 @@
 //! A real NGINX in front of two HTTP servers: what is written is counted in requests.
 
-mod clients;
 mod faults;
 mod rules;
 mod traffic;
@@ -12,11 +11,9 @@ use std::sync::Arc;
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::route::{Confidence, Route, Slot, Split};
 use gradatim_nginx::plain::{Config, PlainNginx, Sticky};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
 use super::server::{Server, find, free_port};
+use super::upstream::Version;
 
 /// NGINX in a folder of its own, with a server of each version behind it.
 struct Front {
@@ -155,47 +152,4 @@ fn main_file(dir: &Path, port: u16, sticky: &Sticky, more: &str) -> String {
 fn route(canary: u32, sequence: u64) -> Route {
     let bind = [(Slot::Stable, "v1"), (Slot::Canary, "v2")];
     super::route(sequence, bind, Split::canary(canary, 100))
-}
-
-/// A server that answers its version's name.
-struct Version {
-    port: u16,
-    task: JoinHandle<()>,
-}
-
-impl Version {
-    async fn start(name: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, name));
-            }
-        });
-        Self { port, task }
-    }
-}
-
-impl Drop for Version {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn answer(mut stream: TcpStream, name: &str) {
-    let _ = stream.set_nodelay(true);
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}",
-        name.len()
-    );
-    let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
-        head.extend_from_slice(&buffer[..count]);
-        if head.ends_with(b"\r\n\r\n") {
-            head.clear();
-            if stream.write_all(answer.as_bytes()).await.is_err() {
-                return;
-            }
-        }
-    }
 }

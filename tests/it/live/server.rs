@@ -18,6 +18,16 @@ pub(super) struct Server {
 impl Server {
     /// Starts a program that writes into `dir`.
     pub(super) fn start(program: &Path, arguments: &[String], dir: &Path) -> Self {
+        Self::start_with(program, arguments, &[], dir)
+    }
+
+    /// The same with more in its environment.
+    pub(super) fn start_with(
+        program: &Path,
+        arguments: &[String],
+        environment: &[(&str, &str)],
+        dir: &Path,
+    ) -> Self {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let log = dir.join(format!("{name}.log"));
         let out = std::fs::OpenOptions::new()
@@ -27,6 +37,7 @@ impl Server {
             .unwrap();
         let child = Command::new(program)
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
@@ -82,7 +93,7 @@ async fn is_success(address: &str) -> bool {
     let Ok(mut stream) = tokio::net::TcpStream::connect(host).await else {
         return false;
     };
-    let request = format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {
         return false;
     }

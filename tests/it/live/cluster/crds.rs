@@ -1,65 +1,72 @@
 //! The kinds that others bring: as much of them as the API server needs to keep their objects.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gradatim_kubernetes::Client;
-use gradatim_kubernetes::objects::{Kind, Objects};
+use gradatim_kubernetes::objects::{Kind, Objects, name_of};
 use serde_json::{Value, json};
 
-/// Group, kind, plural, and the versions that are served, the stored one first.
-const SERVED: [(&str, &str, &str, &[&str]); 3] = [
-    ("argoproj.io", "Rollout", "rollouts", &["v1alpha1"]),
-    (
-        "networking.istio.io",
-        "VirtualService",
-        "virtualservices",
-        &ISTIO,
-    ),
-    (
-        "networking.istio.io",
-        "DestinationRule",
-        "destinationrules",
-        &ISTIO,
-    ),
+/// Group, kind, plural and version of those that keep whatever they are given.
+const SERVED: [(&str, &str, &str, &str); 1] = [("argoproj.io", "Rollout", "rollouts", "v1alpha1")];
+/// Istio's, as they come with its control plane.
+const OF_ISTIO: [&str; 4] = [
+    "virtualservices",
+    "destinationrules",
+    "gateways",
+    "serviceentries",
 ];
-const ISTIO: [&str; 3] = ["v1", "v1beta1", "v1alpha3"];
 
 /// Makes all kinds, and waits until their objects can be asked for.
-pub(super) async fn serve(client: Client) {
+pub(super) async fn serve(client: Client, istio: &Path) {
     let kind = Kind::new(
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
         "customresourcedefinitions",
     );
     let definitions = Objects::everywhere(client, kind);
-    for (group, kind, plural, versions) in SERVED {
-        let name = format!("{plural}.{group}");
-        let mut definition = definitions.kind().named(&name);
-        definition["spec"] = spec(group, kind, plural, versions);
-        definitions.create(&definition).await.unwrap();
-        while !is_established(&definitions.get(&name).await.unwrap()) {
+    let mut wanted = of_istio(istio);
+    for (group, kind, plural, version) in SERVED {
+        let mut definition = definitions.kind().named(&format!("{plural}.{group}"));
+        definition["spec"] = spec(group, kind, plural, version);
+        wanted.push(definition);
+    }
+    for definition in &wanted {
+        definitions.create(definition).await.unwrap();
+    }
+    for definition in &wanted {
+        while !is_established(&definitions.get(name_of(definition)).await.unwrap()) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }
 
-fn spec(group: &str, kind: &str, plural: &str, versions: &[&str]) -> Value {
+fn of_istio(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let named = |document: &&str| {
+        let mut names = OF_ISTIO.iter();
+        names.any(|name| document.contains(&format!("\n  name: {name}.networking.istio.io\n")))
+    };
+    let read = |document: &str| serde_saphyr::from_str(document).unwrap();
+    let found: Vec<Value> = text.split("\n---\n").filter(named).map(read).collect();
+    assert_eq!(found.len(), OF_ISTIO.len(), "{}", file.display());
+    found
+}
+
+fn spec(group: &str, kind: &str, plural: &str, version: &str) -> Value {
     let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let versions = versions.iter().enumerate().map(|(index, version)| {
-        json!({
-            "name": version, "served": true, "storage": index == 0,
+    json!({
+        "group": group,
+        "scope": "Namespaced",
+        "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+        "versions": [{
+            "name": version, "served": true, "storage": true,
             "schema": {"openAPIV3Schema": {
                 "type": "object",
                 "properties": {"spec": anything, "status": anything},
             }},
             "subresources": {"status": {}},
-        })
-    });
-    json!({
-        "group": group,
-        "scope": "Namespaced",
-        "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-        "versions": versions.collect::<Vec<_>>(),
+        }],
     })
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use gradatim_core::port::TrafficRouter;
 use gradatim_nginx::plain::Sticky;
 
-use super::clients::{Client, Load, send};
 use super::{Front, route};
+use crate::live::clients::{Client, Load, send};
 
 /// Said aloud, past the harness.
 fn say(text: &str) {
@@ -79,15 +79,12 @@ async fn a_client_without_the_cookie_is_split_and_stays_with_the_one_it_gets() {
     let mut first_on_canary = 0;
     for _ in 0..200 {
         let first = client.ask("").await;
-        let given = first
-            .head
-            .lines()
-            .find_map(|line| line.strip_prefix("Set-Cookie: "));
+        let given = first.field("set-cookie");
         let cookie = given.and_then(|it| it.split(';').next()).unwrap();
         first_on_canary += u32::from(first.body == "v2");
         let again = client.ask(&format!("Cookie: {cookie}\r\n")).await;
         assert_eq!(again.body, first.body, "{cookie}");
-        assert!(!again.head.contains("Set-Cookie"), "{}", again.head);
+        assert!(again.field("set-cookie").is_none(), "{}", again.head);
     }
     // Four deviations of 7.07 around 100.
     assert!((72..=128).contains(&first_on_canary), "{first_on_canary}");

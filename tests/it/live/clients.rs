@@ -38,6 +38,15 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
+impl Answer {
+    /// A field of its head; its name in lower case.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        let mut named = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value)
+    }
+}
+
 /// One client on one connection.
 pub(super) struct Client {
     port: u16,
@@ -86,10 +95,10 @@ impl Client {
                 self.stream.insert(stream)
             }
         };
-        let request = format!("GET / HTTP/1.1\r\nHost: shop\r\n{headers}\r\n");
+        let request = format!("GET / HTTP/1.1\r\nHost: shop.example\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await?;
         let answer = read(stream).await?;
-        if answer.head.contains("Connection: close") {
+        if answer.field("connection") == Some("close") {
             self.stream = None;
         }
         Ok(answer)
@@ -108,16 +117,15 @@ async fn read(stream: &mut TcpStream) -> io::Result<Answer> {
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             continue;
         };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+        let answer = Answer {
+            status: status.unwrap_or(0),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        };
+        let length = answer.field("content-length");
         if length.and_then(|it| it.parse().ok()) == Some(body.len()) {
-            let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-            return Ok(Answer {
-                status: status.unwrap_or(0),
-                head: head.to_owned(),
-                body: body.to_owned(),
-            });
+            return Ok(answer);
         }
     }
 }
