@@ -49,6 +49,7 @@ fn event(incarnation: u64, number: u64) -> Event {
         at: Timestamp::from_secs(1_800_000_000),
         kind: EventKind::RolloutAborted,
         text: format!("checked {incarnation}-{number}: taken back, \"quoted\" & \u{e9}"),
+        evidence: Vec::new(),
     }
 }
 

@@ -80,6 +80,10 @@ pub struct Event {
     pub kind: EventKind,
     /// A sentence for a person, at most 256 bytes; 1,024 where a judge explains itself.
     pub text: String,
+    /// Lines of the failing version that say why, newest first and as a terminal may show them.
+    /// They are read while the event is being told: a decision and a state hold none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
 }
 
 impl EventKind {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
 use futures::stream::FuturesUnordered;
-use gradatim_core::event::{Event, EventId};
+use gradatim_core::event::{Event, EventId, EventKind};
 use gradatim_core::fault::Retry;
 use gradatim_core::id::RolloutId;
 use gradatim_core::port::Notifier;
@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::deadline::{Backoff, within};
+use crate::evidence::{Evidence, Gathering};
 use crate::ports::Ports;
 
 /// How often an event is tried before the state is asked again whether it still matters.
@@ -39,12 +40,21 @@ impl Telling {
     }
 
     /// Tells what is new among the events of a saved state; each notifier in their order.
-    pub(crate) fn follow(&mut self, rollout: &RolloutId, events: &[Event], ports: &Ports) {
+    ///
+    /// That an analysis failed is told with the lines that say why: it waits for them, for as long
+    /// as reading them may take.
+    pub(crate) fn follow(
+        &mut self,
+        rollout: &RolloutId,
+        events: &[Event],
+        ports: &Ports,
+        gathering: &Gathering,
+    ) {
         let held: BTreeSet<EventId> = events.iter().map(|event| event.id).collect();
         self.delivered.retain(|id| held.contains(id));
         self.told.retain(|(id, _)| held.contains(id));
         let is_new = |e: &&Event| !self.open.contains(&e.id) && !self.delivered.contains(&e.id);
-        let fresh: Vec<Event> = events.iter().filter(is_new).cloned().collect();
+        let mut fresh: Vec<Event> = events.iter().filter(is_new).cloned().collect();
         if fresh.is_empty() {
             return;
         }
@@ -54,30 +64,31 @@ impl Telling {
             return;
         }
         self.open.extend(&ids);
-        let batch = self.batch(rollout, &fresh, ports);
-        self.batches
-            .push(Box::pin(async move { (ids, batch.await) }));
+        let tellers = self.tellers(rollout, ports);
+        let failed = fresh
+            .iter()
+            .any(|it| it.kind == EventKind::AnalysisRunFailed);
+        let why = failed.then(|| gathering.settled());
+        self.batches.push(Box::pin(async move {
+            if let Some(why) = why {
+                explain(&mut fresh, &why.await);
+            }
+            let told = tellers.iter().map(|teller| teller.tell_all(&fresh));
+            (ids, join_all(told).await.concat())
+        }));
     }
 
-    fn batch(
-        &self,
-        rollout: &RolloutId,
-        events: &[Event],
-        ports: &Ports,
-    ) -> BoxFuture<'static, Vec<Told>> {
-        let notifiers = ports.notifiers.iter().enumerate().map(|(place, notifier)| {
-            let untold = |event: &&Event| !self.told.contains(&(event.id, place));
-            let teller = Teller {
-                clock: Arc::clone(&ports.clock),
-                limit: ports.deadlines.call,
-                notifier: Arc::clone(notifier),
-                rollout: rollout.clone(),
-            };
-            let events: Vec<Event> = events.iter().filter(untold).cloned().collect();
-            async move { teller.tell_all(events, place).await }
-        });
-        let all: Vec<_> = notifiers.collect();
-        Box::pin(async move { join_all(all).await.concat() })
+    fn tellers(&self, rollout: &RolloutId, ports: &Ports) -> Vec<Teller> {
+        let notifiers = ports.notifiers.iter().enumerate();
+        let teller = |(place, notifier): (usize, &Arc<dyn Notifier>)| Teller {
+            clock: Arc::clone(&ports.clock),
+            limit: ports.deadlines.call,
+            notifier: Arc::clone(notifier),
+            rollout: rollout.clone(),
+            place,
+            told: self.told.clone(),
+        };
+        notifiers.map(teller).collect()
     }
 
     /// Resolves when a batch was told or given up; never when none is under way.
@@ -104,19 +115,40 @@ impl Telling {
     }
 }
 
+/// Puts the lines that say why into the events of a failure.
+fn explain(events: &mut [Event], found: &[Evidence]) {
+    let said = found.iter().flat_map(|evidence| {
+        let lines = evidence.lines.iter();
+        lines.map(|line| format!("{}: {line}", evidence.metric))
+    });
+    let lines: Vec<String> = said.collect();
+    for event in events {
+        if matches!(
+            event.kind,
+            EventKind::AnalysisRunFailed | EventKind::RolloutAborted
+        ) {
+            event.evidence.clone_from(&lines);
+        }
+    }
+}
+
 struct Teller {
     clock: Arc<dyn Clock>,
     limit: Duration,
     notifier: Arc<dyn Notifier>,
     rollout: RolloutId,
+    place: usize,
+    /// What this notifier, and others, were told before.
+    told: BTreeSet<Told>,
 }
 
 impl Teller {
-    async fn tell_all(&self, events: Vec<Event>, place: usize) -> Vec<Told> {
+    async fn tell_all(&self, events: &[Event]) -> Vec<Told> {
         let mut told = Vec::new();
         for event in events {
-            if self.tell(&event).await {
-                told.push((event.id, place));
+            let name = (event.id, self.place);
+            if !self.told.contains(&name) && self.tell(event).await {
+                told.push(name);
             }
         }
         told

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Shared, join_all};
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use gradatim_core::analysis::{AnalysisPhase, LateArg, MetricPlan, RunPlan, fill, judge};
-use gradatim_core::id::MetricName;
+use gradatim_core::id::{MetricName, RevisionId};
 use gradatim_core::measurement::{Measurement, MeasurementId, Outcome};
 use gradatim_core::observation::Observation;
 use gradatim_core::plan::Plan;
@@ -26,6 +26,8 @@ use crate::ports::Ports;
 
 /// How many lines are kept of one failure.
 const MOST: usize = 5;
+/// How long a line is at most, in characters; a provider may cut earlier.
+const LONGEST: usize = 500;
 /// How many failures are kept, the newest.
 const KEPT: usize = 8;
 /// How far back is looked where the metric has no window.
@@ -43,12 +45,16 @@ pub struct Evidence {
     pub lines: Vec<String>,
 }
 
-/// Failures whose lines are being read, and those that were.
+/// One failure whose lines are being read: by the rounds, and by events that wait for them.
+type Call = Shared<BoxFuture<'static, Option<Evidence>>>;
+
+/// Failures whose lines are being read, and those that were; of one attempt at one version.
 #[derive(Default)]
 pub(crate) struct Gathering {
-    calls: FuturesUnordered<BoxFuture<'static, Option<Evidence>>>,
+    calls: FuturesUnordered<Call>,
     asked: BTreeSet<MeasurementId>,
     found: Arc<[Evidence]>,
+    attempt: Option<(RevisionId, u32)>,
 }
 
 impl Gathering {
@@ -57,24 +63,31 @@ impl Gathering {
         Arc::clone(&self.found)
     }
 
+    /// What was found, with what is being read now; each call has its deadline, and so has this.
+    pub(crate) fn settled(&self) -> impl Future<Output = Arc<[Evidence]>> + Send + use<> {
+        let found = self.found();
+        let calls: Vec<Call> = self.calls.iter().cloned().collect();
+        async move { join_all(calls).await.into_iter().fold(found, kept) }
+    }
+
     /// Resolves when lines have been read; never when none are being read.
     pub(crate) async fn ready(&mut self) {
         match self.calls.next().await {
-            Some(evidence) => self.keep(evidence),
+            Some(evidence) => self.found = kept(self.found(), evidence),
             None => std::future::pending().await,
         }
     }
 
-    fn keep(&mut self, evidence: Option<Evidence>) {
-        let Some(evidence) = evidence.filter(|evidence| !evidence.lines.is_empty()) else {
+    /// What an earlier version or attempt wrote explains nothing of this one.
+    fn begin(&mut self, state: &State) {
+        let attempt = (state.latest.clone(), state.attempt);
+        if self.attempt.as_ref() == Some(&attempt) {
             return;
-        };
-        let older = self.found.iter().filter(|it| it.metric != evidence.metric);
-        let mut found: Vec<Evidence> = older.cloned().collect();
-        found.push(evidence);
-        let more = found.len().saturating_sub(KEPT);
-        found.drain(..more);
-        self.found = found.into();
+        }
+        if self.attempt.replace(attempt).is_some() {
+            self.found = Arc::default();
+            self.calls.clear();
+        }
     }
 
     /// Reads the lines of measurements that have just failed.
@@ -86,6 +99,7 @@ impl Gathering {
         plan: &Plan,
     ) {
         let Some(state) = state else { return };
+        self.begin(state);
         let current: BTreeSet<_> = seen.measurements.iter().map(|it| it.id.clone()).collect();
         self.asked.retain(|id| current.contains(id));
         for measurement in &seen.measurements {
@@ -98,6 +112,19 @@ impl Gathering {
             }
         }
     }
+}
+
+/// The failures that are known, each metric's newest, with one more.
+fn kept(found: Arc<[Evidence]>, evidence: Option<Evidence>) -> Arc<[Evidence]> {
+    let Some(evidence) = evidence.filter(|evidence| !evidence.lines.is_empty()) else {
+        return found;
+    };
+    let older = found.iter().filter(|it| it.metric != evidence.metric);
+    let mut found: Vec<Evidence> = older.cloned().collect();
+    found.push(evidence);
+    let more = found.len().saturating_sub(KEPT);
+    found.drain(..more);
+    found.into()
 }
 
 fn planned<'p>(plan: &'p Plan, measurement: &Measurement) -> Option<(&'p RunPlan, &'p MetricPlan)> {
@@ -136,15 +163,15 @@ fn call(
     measurement: &Measurement,
     args: &BTreeMap<String, String>,
     ports: &Ports,
-) -> Option<BoxFuture<'static, Option<Evidence>>> {
+) -> Option<Call> {
     let (name, part) = provider_of(metric.evidence.as_ref()?)?;
     let provider = Arc::clone(ports.providers.get(name)?);
     let (clock, limit) = (Arc::clone(&ports.clock), ports.deadlines.call);
     let part = fill(part, args);
     let (metric, at) = (metric.clone(), measurement.at);
-    Some(Box::pin(async move {
-        read(clock.as_ref(), limit, provider.as_ref(), &metric, &part, at).await
-    }))
+    let call =
+        async move { read(clock.as_ref(), limit, provider.as_ref(), &metric, &part, at).await };
+    Some(call.boxed().shared())
 }
 
 /// `{loki: {query: …}}`: a provider's name, and its part.
@@ -172,7 +199,7 @@ pub(crate) async fn read(
         Ok(lines) => Some(Evidence {
             metric: metric.name.clone(),
             at,
-            lines,
+            lines: lines.iter().take(MOST).map(|line| plain(line)).collect(),
         }),
         Err(error) => {
             warn!(%error, metric = %metric.name, "the lines that explain it cannot be read");
@@ -181,22 +208,39 @@ pub(crate) async fn read(
     }
 }
 
+/// A line of one row, as long as a person reads; whoever wrote it cannot paint a terminal.
+fn plain(line: &str) -> String {
+    let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut text: String = plain.take(LONGEST + 1).collect();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use async_trait::async_trait;
     use gradatim_core::analysis::RunPlan;
     use gradatim_core::condition::Condition;
+    use gradatim_core::event::{Event, EventId, EventKind};
     use gradatim_core::measurement::Ask;
     use gradatim_core::plan::Background;
     use gradatim_core::port::PortError;
+    use gradatim_core::port::mock::MockNotifier;
     use serde_json::json;
 
     use super::*;
+    use crate::events::Telling;
     use crate::store::MemoryStore;
     use crate::testing::{ask, seen_workload, state, workload};
 
-    /// Answers with the query that it was asked.
-    struct Echo;
+    /// Answers with the query that it was asked, some time later.
+    #[derive(Default)]
+    struct Echo(Duration);
 
     #[async_trait]
     impl MetricProvider for Echo {
@@ -211,7 +255,8 @@ mod tests {
             _: Duration,
             _: usize,
         ) -> Result<Vec<String>, PortError> {
-            Ok(vec![query.to_string()])
+            tokio::time::sleep(self.0).await;
+            Ok(vec![query.to_string(), "\u{1b}[2Jx".repeat(200)])
         }
     }
 
@@ -251,8 +296,8 @@ mod tests {
     async fn lines_are_read_once_for_each_failure_and_for_nothing_else() {
         let plan = plan();
         let ports = Ports::new(Arc::new(workload()), Arc::new(MemoryStore::new()));
-        let ports = ports.provider("loki", Arc::new(Echo));
-        let state = state(1);
+        let ports = ports.provider("loki", Arc::new(Echo::default()));
+        let mut state = state(1);
         let mut gathering = Gathering::default();
         for (tick, value, calls) in [(1, 0.99, 0), (2, 0.5, 1), (2, 0.5, 1)] {
             let seen = observation(&plan, tick, value);
@@ -262,6 +307,70 @@ mod tests {
         gathering.ready().await;
         let found = gathering.found();
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].lines, [r#"{"query":"{v=\"v2\"}"}"#]);
+        let [query, painted] = found[0].lines.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(query, r#"{"query":"{v=\"v2\"}"}"#);
+        assert!(painted.starts_with(" [2Jx") && painted.chars().count() == LONGEST + 1);
+
+        // The next attempt begins without what the last one left.
+        state.attempt += 1;
+        let seen = observation(&plan, 3, 0.99);
+        gathering.follow(&seen, Some(&state), &ports, &plan);
+        assert_eq!(gathering.found().len(), 0);
+    }
+
+    fn event(kind: EventKind, number: u64) -> Event {
+        Event {
+            id: EventId {
+                incarnation: 1,
+                number,
+            },
+            at: Timestamp::ZERO,
+            kind,
+            text: String::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// What a notifier is told of a failure whose lines take so long to read.
+    async fn told(takes: Duration) -> Vec<(EventKind, usize)> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (mut notifier, hears) = (MockNotifier::new(), Arc::clone(&heard));
+        notifier.expect_tell().returning(move |_, event| {
+            let lines = event.evidence.len();
+            hears.lock().unwrap().push((event.kind, lines));
+            Ok(())
+        });
+        let ports = Ports::new(Arc::new(workload()), Arc::new(MemoryStore::new()));
+        let ports = ports.provider("loki", Arc::new(Echo(takes)));
+        let ports = ports.notifier(Arc::new(notifier));
+        let (plan, state) = (plan(), state(1));
+        let (mut gathering, mut telling) = (Gathering::default(), Telling::default());
+        let seen = observation(&plan, 1, 0.5);
+        gathering.follow(&seen, Some(&state), &ports, &plan);
+        let events = [
+            event(EventKind::AnalysisRunFailed, 1),
+            event(EventKind::RolloutAborted, 2),
+            event(EventKind::TrafficWeightUpdated, 3),
+        ];
+        telling.follow(&"shop".into(), &events, &ports, &gathering);
+        assert!(telling.ready(&ports).now_or_never().is_none(), "it waits");
+        telling.ready(&ports).await;
+        assert_eq!(telling.delivered().len(), 3);
+        heard.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_with_its_lines_and_without_them_when_they_cannot_be_had() {
+        let [failed, aborted, weight] = [
+            EventKind::AnalysisRunFailed,
+            EventKind::RolloutAborted,
+            EventKind::TrafficWeightUpdated,
+        ];
+        let soon = told(Duration::from_secs(2)).await;
+        assert_eq!(soon, [(failed, 2), (aborted, 2), (weight, 0)]);
+        let never = told(Duration::from_secs(86_400)).await;
+        assert_eq!(never, [(failed, 0), (aborted, 0), (weight, 0)]);
     }
 }

@@ -252,7 +252,8 @@ impl Round {
         self.measurements
             .follow(&decision.wanted, state, ports, &self.plan);
         self.gathering.follow(seen, state, ports, &self.plan);
-        self.telling.follow(&self.id, &decision.events, ports);
+        self.telling
+            .follow(&self.id, &decision.events, ports, &self.gathering);
         let mailbox = self.desk.answer(&decision.acknowledged);
         self.keeper.take_out(&mailbox).await;
     }

@@ -22,14 +22,17 @@ const FUEL: u64 = 100_000;
 const TEMPLATE: &str = "message";
 
 /// The JSON that Slack, and whatever speaks its format, takes.
-pub const SLACK: &str = r#"{"text": {{ ("*" ~ rollout ~ "* " ~ text) | tojson }}}"#;
+///
+/// The lines that say why stand below the text, quoted.
+pub const SLACK: &str = r#"{"text": {{ ("*" ~ rollout ~ "* " ~ (([text] + evidence) | map("slack") | join("\n> "))) | tojson }}}"#;
 /// Everything of an event as JSON.
-pub const JSON: &str = r#"{"rollout": {{ rollout | tojson }}, "kind": {{ kind | tojson }}, "text": {{ text | tojson }}, "at": {{ at | tojson }}, "id": {{ id | tojson }}}"#;
+pub const JSON: &str = r#"{"rollout": {{ rollout | tojson }}, "kind": {{ kind | tojson }}, "text": {{ text | tojson }}, "at": {{ at | tojson }}, "id": {{ id | tojson }}, "evidence": {{ evidence | tojson }}}"#;
 
 /// Tells events to a webhook, each once.
 ///
-/// The template is Jinja's, with `rollout`, `kind`, `text`, `at` (RFC 3339) and `id`; what it
-/// gives is the body. The address and the headers may hold placeholders of secrets.
+/// The template is Jinja's, with `rollout`, `kind`, `text`, `at` (RFC 3339), `id` and `evidence`
+/// (a list of log lines that say why, often empty); what it gives is the body. The filter `slack`
+/// escapes what Slack would read as a link or as a call to everyone. The address and the headers may hold placeholders of secrets.
 pub struct WebhookNotifier {
     client: HttpClient,
     request: Request,
@@ -63,6 +66,7 @@ impl WebhookNotifier {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
+        environment.add_filter("slack", slack);
         let added = environment.add_template_owned(TEMPLATE, template.to_owned());
         added.map_err(|error| wrong(&error))?;
         let mut request =
@@ -102,6 +106,7 @@ impl WebhookNotifier {
             text => event.text.clone(),
             at => event.at.to_string(),
             id => event.id.to_string(),
+            evidence => event.evidence.clone(),
         });
         rendered.map_err(|error| wrong(&error))
     }
@@ -117,6 +122,12 @@ impl WebhookNotifier {
         let more = told.len().saturating_sub(REMEMBERED);
         told.drain(..more);
     }
+}
+
+/// A text in which Slack finds nothing but text.
+fn slack(text: String) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;")
 }
 
 fn wrong(error: &minijinja::Error) -> PortError {

@@ -30,6 +30,7 @@ fn event(number: u64, text: &str) -> Event {
         at: Timestamp::from_secs(1_800_000_000),
         kind: EventKind::RolloutAborted,
         text: text.to_owned(),
+        evidence: Vec::new(),
     }
 }
 
@@ -59,10 +60,10 @@ impl Bench for WebhookBench {
             }
             let body: Value =
                 serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap();
-            heard
-                .lock()
-                .unwrap()
-                .push(body["text"].as_str().unwrap().to_owned());
+            // As Slack shows it.
+            let text = body["text"].as_str().unwrap().replace("&lt;", "<");
+            let text = text.replace("&gt;", ">").replace("&amp;", "&");
+            heard.lock().unwrap().push(text);
             Reply::text(200, "ok")
         });
         Channel {
@@ -101,7 +102,8 @@ async fn slack_is_told_once_whatever_the_text_holds() {
         notifier.tell(&shop, &event(7, text)).await.unwrap();
     }
     assert_eq!(stub.requests().len(), 1);
-    assert_eq!(body(&stub), json!({"text": format!("*shop* {text}")}));
+    let escaped = "rolled back: \"5xx\" \\ &lt;b&gt;\n{{ rollout }}";
+    assert_eq!(body(&stub), json!({"text": format!("*shop* {escaped}")}));
     notifier
         .tell(&RolloutId::new("cart"), &event(7, text))
         .await
@@ -111,6 +113,32 @@ async fn slack_is_told_once_whatever_the_text_holds() {
         2,
         "another rollout's event of that number is another one"
     );
+}
+
+#[tokio::test]
+async fn the_lines_that_say_why_stand_below_the_text_and_call_nobody() {
+    let mut failed = event(7, "Metric \"errors\" failed");
+    failed.evidence = vec![
+        "errors: <!channel> \"x\" > 3".to_owned(),
+        "errors: b".to_owned(),
+    ];
+    for (template, wanted) in [
+        (
+            SLACK,
+            json!({"text": "*shop* Metric \"errors\" failed\n> errors: &lt;!channel&gt; \"x\" &gt; 3\n> errors: b"}),
+        ),
+        (JSON, json!(failed.evidence)),
+    ] {
+        let stub = Stub::new(|_| Reply::text(200, "ok")).await;
+        let notifier = WebhookNotifier::new(&stub.address, template, keys()).unwrap();
+        notifier
+            .tell(&RolloutId::new("shop"), &failed)
+            .await
+            .unwrap();
+        let body = body(&stub);
+        let told = body.get("evidence").unwrap_or(&body);
+        assert_eq!(*told, wanted);
+    }
 }
 
 #[tokio::test]
@@ -126,7 +154,7 @@ async fn everything_of_an_event_can_be_told_and_secrets_go_into_headers() {
         body(&stub),
         json!({
             "rollout": "shop", "kind": "RolloutAborted", "text": "why",
-            "at": "2027-01-15T08:00:00Z", "id": "1-7",
+            "at": "2027-01-15T08:00:00Z", "id": "1-7", "evidence": [],
         })
     );
     assert!(stub.requests()[0].contains("Bearer s3same-opens"));

@@ -368,6 +368,7 @@ async fn a_notifier_shows_no_secret() {
             at: Timestamp::ZERO,
             kind: EventKind::RolloutAborted,
             text: "aborted".to_owned(),
+            evidence: Vec::new(),
         };
         let place = format!("a notifier, told {teller},");
         if let Err(error) = notifier.tell(&"shop".into(), &event).await {

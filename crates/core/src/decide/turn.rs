@@ -141,6 +141,7 @@ impl<'a> Turn<'a> {
                 true => cut_explanation(text.as_ref()),
                 false => cut(text.as_ref()),
             },
+            evidence: Vec::new(),
         });
         if self.state.events.len() > MOST_EVENTS {
             let last_final = self

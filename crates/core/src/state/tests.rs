@@ -85,6 +85,7 @@ fn in_flight() -> State {
         at: now,
         kind: EventKind::TrafficWeightUpdated,
         text: "weight 25 of 100 seen".to_owned(),
+        evidence: Vec::new(),
     }];
     state
 }

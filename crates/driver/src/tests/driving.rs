@@ -372,6 +372,7 @@ async fn witnesses_hear_of_every_round_and_events_are_told_beside_the_loop() {
         at: Timestamp::ZERO,
         kind: EventKind::RolloutUpdated,
         text: String::new(),
+        evidence: Vec::new(),
     };
     let telling = Decision {
         events: vec![event],

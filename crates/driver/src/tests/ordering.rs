@@ -109,6 +109,7 @@ fn event(number: u64) -> Event {
         at: Timestamp::ZERO,
         kind: EventKind::RolloutAborted,
         text: String::new(),
+        evidence: Vec::new(),
     }
 }
 
