@@ -19,6 +19,7 @@ mod prometheus;
 mod server;
 mod service;
 mod upstream;
+mod watching;
 
 use std::sync::Arc;
 

@@ -392,5 +392,6 @@ pub async fn a_watched_router_tells_of_each_change<B: Bench>(bench: &B) -> Check
     let mut changed = listen(|| watcher.changed());
     let route = scene.route(scene.low());
     scene.apply(&route).await?;
+    bench.settle(&scene.world).await;
     told(&mut changed, "another process's `apply`")
 }

@@ -19,7 +19,7 @@ use gradatim_kubernetes::fence::stamp_of;
 use gradatim_kubernetes::names::POD_TEMPLATE_HASH;
 use gradatim_kubernetes::objects::{Kind, Objects};
 use gradatim_kubernetes::several::{self, PartSince, Write};
-use gradatim_kubernetes::watch::Watch;
+use gradatim_kubernetes::watch::{Memory, Watch};
 use serde_json::Value;
 
 use crate::carried::Expected;
@@ -42,6 +42,8 @@ pub struct IstioRouter {
     headers: PartSince<Vec<HeaderRoute>>,
     mirrors: PartSince<Vec<MirrorRoute>>,
     watch: Watch,
+    /// The VirtualServices and the DestinationRule.
+    found: Memory<(Vec<Value>, Option<Value>)>,
     control_plane: ControlPlane,
 }
 
@@ -100,6 +102,7 @@ impl IstioRouter {
             split: PartSince::default(),
             headers: PartSince::default(),
             mirrors: PartSince::default(),
+            found: Memory::default(),
             control_plane: ControlPlane::default(),
             services,
             rule,
@@ -166,6 +169,29 @@ impl IstioRouter {
             .await
     }
 
+    async fn write(&self, wanted: &Route) -> Result<(), PortError> {
+        let read = self
+            .services
+            .iter()
+            .map(|(service, objects)| objects.get(name(service)));
+        let read = join_all(read).await;
+        let plans = self.services.iter().zip(read);
+        let mut planned: Vec<_> = plans
+            .map(|(service, found)| self.plan(service, found, wanted))
+            .collect();
+        let is_fenced = |error: &PortError| error.kind == FaultKind::Fenced;
+        if planned
+            .iter()
+            .any(|plan| plan.as_ref().err().is_some_and(is_fenced))
+        {
+            return several::write(planned).await;
+        }
+        if let Err(error) = self.bind(wanted).await {
+            planned.push(Err(error));
+        }
+        several::write(planned).await
+    }
+
     /// Binds the subsets, before any weight moves.
     async fn bind(&self, wanted: &Route) -> Result<(), PortError> {
         let Some((name, rules)) = &self.rule else {
@@ -230,31 +256,20 @@ impl TrafficRouter for IstioRouter {
         }
     }
 
+    /// What the proxies have acknowledged is not told by itself.
+    fn is_watched(&self) -> bool {
+        !self.control_plane.is_there()
+    }
+
     async fn apply(&self, wanted: &Route) -> Result<(), PortError> {
-        let read = self
-            .services
-            .iter()
-            .map(|(service, objects)| objects.get(name(service)));
-        let read = join_all(read).await;
-        let plans = self.services.iter().zip(read);
-        let mut planned: Vec<_> = plans
-            .map(|(service, found)| self.plan(service, found, wanted))
-            .collect();
-        let is_fenced = |error: &PortError| error.kind == FaultKind::Fenced;
-        if planned
-            .iter()
-            .any(|plan| plan.as_ref().err().is_some_and(is_fenced))
-        {
-            return several::write(planned).await;
-        }
-        if let Err(error) = self.bind(wanted).await {
-            planned.push(Err(error));
-        }
-        several::write(planned).await
+        let written = self.write(wanted).await;
+        self.watch.forget();
+        written
     }
 
     async fn observe(&self) -> Result<RouteSeen, PortError> {
-        let (objects, rule) = futures::try_join!(self.read(), self.read_rule())?;
+        let read = async { futures::try_join!(self.read(), self.read_rule()) };
+        let (objects, rule) = self.watch.remembered(&self.found, read).await?;
         let mut splits = Vec::new();
         for ((service, _), object) in self.services.iter().zip(&objects) {
             let stamp = stamp_of(object, SPLIT_STAMP);

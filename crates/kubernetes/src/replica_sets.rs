@@ -32,7 +32,7 @@ use self::set::Spec;
 use crate::fence::Since;
 use crate::objects::{Kind, Objects, name_of, text};
 use crate::owner::Owner;
-use crate::watch::Watch;
+use crate::watch::{Memory, Watch};
 
 /// The least that this workload may, where the owner is a Rollout of Argo: a Role, as YAML. For
 /// another owner its own kind stands in the place of `rollouts`.
@@ -49,6 +49,7 @@ pub struct ReplicaSets {
     asked: Mutex<Option<(String, Value)>>,
     fresh: Since<RevisionId>,
     watch: Watch,
+    seen: Memory<WorkloadSeen>,
 }
 
 /// What there is at one moment.
@@ -93,6 +94,7 @@ impl ReplicaSets {
             fields: Vec::new(),
             asked: Mutex::default(),
             fresh: Since::default(),
+            seen: Memory::default(),
         })
     }
 
@@ -162,15 +164,8 @@ impl ReplicaSets {
         let set = encode::fresh(&there.spec, &owner, id, number, replicas, stamp);
         self.sets.create(&set).await.map(drop)
     }
-}
 
-#[async_trait]
-impl Workload for ReplicaSets {
-    fn is_fenced(&self) -> bool {
-        true
-    }
-
-    async fn observe(&self) -> Result<WorkloadSeen, PortError> {
+    async fn look(&self) -> Result<WorkloadSeen, PortError> {
         let there = self.there().await?;
         let labels = there.spec.labels();
         let (wanted, pods) = try_join(self.wanted(&there), self.pods.list(&labels)).await?;
@@ -198,7 +193,7 @@ impl Workload for ReplicaSets {
         })
     }
 
-    async fn scale(
+    async fn ask_for(
         &self,
         revision: &RevisionId,
         replicas: u32,
@@ -212,12 +207,7 @@ impl Workload for ReplicaSets {
         self.sets.change(name_of(set), edit).await.map(drop)
     }
 
-    async fn restart(
-        &self,
-        before: Timestamp,
-        at_most: u32,
-        stamp: Stamp,
-    ) -> Result<(), PortError> {
+    async fn evict(&self, before: Timestamp, at_most: u32, stamp: Stamp) -> Result<(), PortError> {
         let there = self.there().await?;
         restart::refuse_older(&there.sets, stamp)?;
         let pods = self.pods.list(&there.spec.labels()).await?;
@@ -232,7 +222,7 @@ impl Workload for ReplicaSets {
         Ok(())
     }
 
-    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError> {
+    async fn go_back(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError> {
         let there = self.there().await?;
         let set = set::find(&there.sets, to).ok_or_else(|| no_revision(&self.name, to))?;
         if self.wanted(&there).await? == *to {
@@ -241,6 +231,49 @@ impl Workload for ReplicaSets {
         let template = template::plain(&set["spec"]["template"]);
         let edit = |owner: &Value| encode::undone(owner, &template, stamp);
         self.owners.change(&self.name, edit).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Workload for ReplicaSets {
+    fn is_fenced(&self) -> bool {
+        true
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    async fn observe(&self) -> Result<WorkloadSeen, PortError> {
+        self.watch.remembered(&self.seen, self.look()).await
+    }
+
+    async fn scale(
+        &self,
+        revision: &RevisionId,
+        replicas: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        let scaled = self.ask_for(revision, replicas, stamp).await;
+        self.watch.forget();
+        scaled
+    }
+
+    async fn restart(
+        &self,
+        before: Timestamp,
+        at_most: u32,
+        stamp: Stamp,
+    ) -> Result<(), PortError> {
+        let evicted = self.evict(before, at_most, stamp).await;
+        self.watch.forget();
+        evicted
+    }
+
+    async fn undo(&self, to: &RevisionId, stamp: Stamp) -> Result<(), PortError> {
+        let undone = self.go_back(to, stamp).await;
+        self.watch.forget();
+        undone
     }
 
     async fn probe(&self) -> Result<Vec<Missing>, PortError> {

@@ -26,7 +26,7 @@ use self::encode::{Binding, rebind};
 use crate::fence::{Since, stamp_of};
 use crate::names::{POD_TEMPLATE_HASH, STAMP};
 use crate::objects::{Kind, Objects, name_of};
-use crate::watch::Watch;
+use crate::watch::{Memory, Watch};
 
 /// The least that this router may: a Role, as YAML.
 pub const ROLE: &str = include_str!("../roles/services.yaml");
@@ -46,6 +46,7 @@ pub struct ServiceRouter {
     pods: Objects,
     since: Since<(Vec<Option<String>>, Option<Stamp>)>,
     watch: Watch,
+    seen: Memory<RouteSeen>,
 }
 
 /// Registers the router under the name of all Services.
@@ -100,6 +101,7 @@ impl ServiceRouter {
             services,
             slices,
             since: Since::default(),
+            seen: Memory::default(),
         }
     }
 
@@ -143,7 +145,7 @@ impl ServiceRouter {
     }
 
     /// What a Service is bound to, and how many pods of that revision answer behind it.
-    async fn look(&self, service: &Value) -> Result<BoundSlot, PortError> {
+    async fn endpoints(&self, service: &Value) -> Result<BoundSlot, PortError> {
         let revision = bound(service);
         let Some(hash) = &revision else {
             return Ok(BoundSlot {
@@ -160,15 +162,8 @@ impl ServiceRouter {
             ready_endpoints: Some(ready(&slices, &pods)),
         })
     }
-}
 
-#[async_trait]
-impl TrafficRouter for ServiceRouter {
-    fn capabilities(&self) -> Capabilities {
-        capabilities(self.settle)
-    }
-
-    async fn apply(&self, route: &Route) -> Result<(), PortError> {
+    async fn write(&self, route: &Route) -> Result<(), PortError> {
         let wanted: Vec<_> = self.wanted(route).collect();
         let read = wanted
             .iter()
@@ -192,9 +187,9 @@ impl TrafficRouter for ServiceRouter {
         faults.into_iter().next().map_or(Ok(()), Err)
     }
 
-    async fn observe(&self) -> Result<RouteSeen, PortError> {
+    async fn look(&self) -> Result<RouteSeen, PortError> {
         let services = self.read().await?;
-        let slots = try_join_all(services.iter().map(|service| self.look(service))).await?;
+        let slots = try_join_all(services.iter().map(|service| self.endpoints(service))).await?;
         let stamps: Option<Vec<Stamp>> = services
             .iter()
             .map(|service| stamp_of(service, STAMP))
@@ -209,6 +204,27 @@ impl TrafficRouter for ServiceRouter {
             bind: Some(Seen::agreed(bound, stamp, Confidence::Config, since)),
             ..RouteSeen::default()
         })
+    }
+}
+
+#[async_trait]
+impl TrafficRouter for ServiceRouter {
+    fn capabilities(&self) -> Capabilities {
+        capabilities(self.settle)
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    async fn apply(&self, route: &Route) -> Result<(), PortError> {
+        let written = self.write(route).await;
+        self.watch.forget();
+        written
+    }
+
+    async fn observe(&self) -> Result<RouteSeen, PortError> {
+        self.watch.remembered(&self.seen, self.look()).await
     }
 
     async fn highest_stamp(&self) -> Result<Option<Stamp>, PortError> {

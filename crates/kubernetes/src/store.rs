@@ -30,7 +30,7 @@ use self::state::Held;
 use crate::fence::now;
 use crate::objects::{Kind, Objects};
 use crate::owner::Owner;
-use crate::watch::Watch;
+use crate::watch::{Memory, Watch};
 
 /// The least that a store may: a Role, as YAML.
 pub const ROLE: &str = include_str!("../roles/store.yaml");
@@ -64,6 +64,7 @@ impl KubeStore {
             mail: self.maps.watch(&orders),
             orders,
             owner: None,
+            seen: Memory::default(),
             store: self.clone(),
         }
     }
@@ -94,6 +95,7 @@ pub struct KubeRollout {
     orders: String,
     owner: Option<Owner>,
     mail: Watch,
+    seen: Memory<Vec<Order>>,
 }
 
 impl KubeRollout {
@@ -140,7 +142,9 @@ impl KubeRollout {
             changed.put(change(&mut mailbox));
             mailbox.patch().map(Some)
         };
-        self.store.maps.change_or_create(&fresh, edit).await?;
+        let written = self.store.maps.change_or_create(&fresh, edit).await;
+        self.mail.forget();
+        written?;
         changed.take()
     }
 }
@@ -231,7 +235,8 @@ impl Store for KubeRollout {
     }
 
     async fn pending(&self) -> Result<Vec<Order>, PortError> {
-        Ok(self.mailbox().await?.pending())
+        let read = async { Ok(self.mailbox().await?.pending()) };
+        self.mail.remembered(&self.seen, read).await
     }
 
     async fn acknowledge(&self, done: &[Acknowledgement]) -> Result<(), PortError> {
@@ -239,6 +244,10 @@ impl Store for KubeRollout {
             return Ok(());
         }
         self.change_mailbox(|mailbox| mailbox.answered(done)).await
+    }
+
+    fn is_watched(&self) -> bool {
+        true
     }
 
     async fn changed(&self) {

@@ -13,7 +13,7 @@ use gradatim_kubernetes::fence::stamp_of;
 use gradatim_kubernetes::objects::{Kind, Objects};
 use gradatim_kubernetes::owner::{Named, Owner};
 use gradatim_kubernetes::several::{self, PartSince, Write};
-use gradatim_kubernetes::watch::Watch;
+use gradatim_kubernetes::watch::{Memory, Watch};
 use serde_json::Value;
 
 use super::config::IngressConfig;
@@ -29,6 +29,7 @@ pub struct IngressRouter {
     split: PartSince<Split>,
     headers: PartSince<Vec<HeaderRoute>>,
     watch: Watch,
+    seen: Memory<RouteSeen>,
 }
 
 /// A stable Ingress and the canary's beside it.
@@ -77,6 +78,7 @@ impl IngressRouter {
             slices: Objects::new(client, namespace, slice),
             split: PartSince::default(),
             headers: PartSince::default(),
+            seen: Memory::default(),
             ingresses,
             owner,
             config,
@@ -124,22 +126,8 @@ impl IngressRouter {
         );
         Err(PortError::new(FaultKind::Other, text))
     }
-}
 
-/// The same failure for each of several objects.
-fn again(error: &PortError) -> PortError {
-    let mut same = PortError::new(error.kind, error.text.clone());
-    same.retry = error.retry;
-    same
-}
-
-#[async_trait]
-impl TrafficRouter for IngressRouter {
-    fn capabilities(&self) -> Capabilities {
-        self.config.capabilities()
-    }
-
-    async fn apply(&self, route: &Route) -> Result<(), PortError> {
+    async fn write(&self, route: &Route) -> Result<(), PortError> {
         let wanted = Wanted::of(&self.config, route)?;
         let pairs = self
             .config
@@ -163,7 +151,7 @@ impl TrafficRouter for IngressRouter {
         several::write(planned).await
     }
 
-    async fn observe(&self) -> Result<RouteSeen, PortError> {
+    async fn look(&self) -> Result<RouteSeen, PortError> {
         let canaries = self.canaries().await?;
         let config = &self.config;
         let stamp = |canary: &Option<Value>, key| canary.as_ref().and_then(|it| stamp_of(it, key));
@@ -185,6 +173,34 @@ impl TrafficRouter for IngressRouter {
             headers: reads_headers.then(|| several::read(headers.collect(), &self.headers)),
             ..RouteSeen::default()
         })
+    }
+}
+
+/// The same failure for each of several objects.
+fn again(error: &PortError) -> PortError {
+    let mut same = PortError::new(error.kind, error.text.clone());
+    same.retry = error.retry;
+    same
+}
+
+#[async_trait]
+impl TrafficRouter for IngressRouter {
+    fn capabilities(&self) -> Capabilities {
+        self.config.capabilities()
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    async fn apply(&self, route: &Route) -> Result<(), PortError> {
+        let written = self.write(route).await;
+        self.watch.forget();
+        written
+    }
+
+    async fn observe(&self) -> Result<RouteSeen, PortError> {
+        self.watch.remembered(&self.seen, self.look()).await
     }
 
     async fn highest_stamp(&self) -> Result<Option<Stamp>, PortError> {

@@ -209,8 +209,7 @@ async fn the_workload_on_replica_sets_keeps_every_rule() {
     };
     let report = workload::all(&OnReplicaSets(cluster)).await;
     report.assert_clean();
-    // It does not say that it is watched.
-    assert_eq!(report.unchecked(), [9], "{report}");
+    assert_eq!(report.unchecked(), [0; 0], "{report}");
 }
 
 #[tokio::test]
