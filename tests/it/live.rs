@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod ingress;
 mod istio;
+mod judged;
 mod kubernetes;
 mod loki;
 mod manifests;

@@ -18,6 +18,9 @@ use crate::deadline::Deadlines;
 use crate::evidence::{self, Evidence};
 use crate::measure::{ask_provider, is_served_by};
 
+/// It comes to an end by itself, as one in a step does.
+const KEY: RunKey = RunKey::Step(0);
+
 /// An analysis that is measured to its end, without a rollout around it.
 ///
 /// It makes progress only while [`step`](Self::step) is awaited. Dropping it leaves work that runs
@@ -57,7 +60,7 @@ pub struct AnalysisRun {
 impl AnalysisRun {
     /// A run that begins with its first step, on the system's clock.
     pub fn new(plan: RunPlan) -> Self {
-        let pending = start(&plan, RunKey::Background, Timestamp::ZERO);
+        let pending = start(&plan, KEY, Timestamp::ZERO);
         Self {
             plan,
             providers: BTreeMap::new(),
@@ -138,7 +141,7 @@ impl AnalysisRun {
     pub async fn step(&mut self) {
         self.last.clear();
         if self.started.is_none() {
-            self.started = Some(start(&self.plan, RunKey::Background, self.now()));
+            self.started = Some(start(&self.plan, KEY, self.now()));
         }
         while !self.state().phase.is_final() && self.last.is_empty() {
             let turned = self.turn(self.now());

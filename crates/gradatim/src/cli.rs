@@ -29,6 +29,7 @@ mod failure;
 mod gate;
 mod input;
 mod io;
+mod judged;
 mod look;
 mod order;
 mod replay;

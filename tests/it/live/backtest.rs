@@ -92,6 +92,68 @@ async fn exactly_the_starts_in_the_bad_hour_are_taken_back() {
     );
 }
 
+/// The judge sees the same hour. Before and after it nothing fails at all, and ten minutes at one
+/// request a second prove nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judge_takes_back_the_starts_in_the_bad_hour_by_evidence() {
+    let Some(live) = Live::start(&shop(), &[]).await else {
+        return;
+    };
+    let (from, to) = (at(605), at(13_805));
+    let of = |not_enough: &str, json: bool| {
+        let manifest = format!(
+            "apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {{name: compare}}
+spec:
+  judge:
+    notEnoughData: {not_enough}
+    provider:
+      prometheus:
+        counters: {{source: http, workload: shop, stable: v1, canary: v2}}
+"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let picture = dir.path().join("backtest.svg").display().to_string();
+        let mut arguments = vec!["--prometheus", &live.address, "--from", &from, "--to", &to];
+        arguments.extend(["--every", "10m", "--svg", &picture]);
+        arguments.extend(json.then_some("--json"));
+        let (exit, out, err) = tokio::task::block_in_place(|| backtest(&manifest, &arguments));
+        assert_eq!(exit, Exit::Good, "{err}");
+        let svg = std::fs::read_to_string(&picture).unwrap();
+        assert!(svg.contains("the evidence at each scrape"), "{svg}");
+        (out, err)
+    };
+    let (out, err) = of("extend 10m", true);
+    assert_eq!(err, "");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let starts = report["starts"].as_array().unwrap();
+    let back = starts.iter().filter(|start| start["verdict"] == "Failed");
+    let back: Vec<_> = back.map(|start| start["at"].as_str().unwrap()).collect();
+    let wanted = [7205, 7805, 8405, 9005, 9605, 10_205].map(at);
+    assert_eq!(
+        back,
+        wanted.iter().map(String::as_str).collect::<Vec<_>>(),
+        "{report:#}"
+    );
+    assert_eq!(report["undecided"], 17, "{report:#}");
+    let (out, err) = of("hold", false);
+    assert!(
+        err.contains("judge waits without end (notEnoughData: hold)"),
+        "{err}"
+    );
+    let said = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("judge: Errors are far worse (at least "),
+        "{out}"
+    );
+    assert!(
+        said.contains("judge: Not enough data: 60 requests of the new version"),
+        "{out}"
+    );
+    println!("{out}");
+}
+
 #[test]
 fn what_cannot_be_tried_is_refused() {
     let manifest = template("30s", 10, "1m");

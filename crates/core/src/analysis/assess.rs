@@ -137,7 +137,7 @@ pub(super) fn judged(
     let missing = || words::not_enough(&known.open(plan), known.lasted(), plan);
     match plan.undecided {
         _ if waited < plan.extend => running,
-        Undecided::Proceed => (AnalysisPhase::Successful, String::new()),
+        Undecided::Proceed => (AnalysisPhase::Successful, missing()),
         Undecided::RollBack => (AnalysisPhase::Failed, missing()),
         Undecided::Hold if plan.extend.is_zero() => running,
         Undecided::Hold => (AnalysisPhase::Inconclusive, missing()),

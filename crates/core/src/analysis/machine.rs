@@ -290,7 +290,10 @@ impl<'a> Wanted<'a> {
                 match self.compare(plan, state, reading, at) {
                     Some(verdict) => verdict,
                     // Nothing new: it is asked again at the next interval.
-                    None => return state.tick = state.tick.saturating_add(1),
+                    None => {
+                        state.tick = state.tick.saturating_add(1);
+                        return self.assess(plan, state, at);
+                    }
                 }
             }
             Outcome::Done { reading, .. } if self.is_gate() => judge_gate(plan, reading),
@@ -368,6 +371,11 @@ impl<'a> Wanted<'a> {
             };
             return;
         }
+        self.assess(plan, state, at);
+    }
+
+    /// The metric's phase at an instant, by what has been counted.
+    fn assess(&self, plan: &MetricPlan, state: &mut MetricState, at: Timestamp) {
         (state.phase, state.why) = match &plan.judge {
             Some(judge) => {
                 let inline = self.key != RunKey::Background;

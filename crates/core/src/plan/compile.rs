@@ -94,7 +94,8 @@ pub fn compile_analysis(
     };
     let mut found = Findings::default();
     let site = Site::spec(spec.object());
-    let run = analysis::run(input, analysis, Place::Inline, &site, &mut found);
+    let mut run = analysis::run(input, analysis, Place::Inline, &site, &mut found);
+    judge::plan_scrapes_of(&mut run);
     Ok((run, found.finish()?))
 }
 

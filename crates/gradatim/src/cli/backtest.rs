@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use gradatim_core::analysis::{AnalysisPhase, MetricPlan, RunPlan, judge};
+use gradatim_core::analysis::{AnalysisPhase, MetricPlan, judge};
 use gradatim_core::go_duration;
 use gradatim_core::measurement::{Measurement, Outcome, Reading};
 use gradatim_core::port::MetricProvider;
@@ -24,7 +24,7 @@ use super::backends::{Analysis, Ready};
 use super::diagnostics;
 use super::failure::Failure;
 use super::look::Tone;
-use super::{Exit, Io, svg, text};
+use super::{Exit, Io, judged, svg, text};
 
 /// How many starts are measured at once.
 const AT_ONCE: usize = 8;
@@ -84,6 +84,7 @@ impl Backtest {
         if ready.plan.metrics.is_empty() {
             return Err(Failure::input("no metric is left that has a history"));
         }
+        judged::end(&mut ready.plan, io)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -188,18 +189,19 @@ async fn one(ready: &Ready, at: Timestamp, drawn: bool) -> Start {
             .map(|it| it.at)
             .fold(end, Timestamp::max);
         if drawn {
-            points.extend(
-                run.measured()
-                    .iter()
-                    .filter_map(|it| point(&ready.plan, it)),
-            );
+            let measured = run.measured().iter();
+            points.extend(measured.filter_map(|it| point(&run, it)));
         }
     }
     let state = run.state();
     let decisive = state.metrics.iter().zip(&run.plan().metrics);
     let decisive = decisive.filter(|(metric, plan)| decides(state.phase, metric.phase, plan));
     let decisive: BTreeMap<String, String> = decisive
-        .map(|(metric, _)| (metric.name.to_string(), metric.last.clone()))
+        .map(|(metric, plan)| {
+            let words = judged::words(plan, metric);
+            let words = words.unwrap_or_else(|| metric.last.clone());
+            (metric.name.to_string(), words)
+        })
         .collect();
     Start {
         at,
@@ -210,25 +212,36 @@ async fn one(ready: &Ready, at: Timestamp, drawn: bool) -> Start {
     }
 }
 
-/// A measurement as a number: the first one, where there are several.
-fn point(plan: &RunPlan, measurement: &Measurement) -> Option<Point> {
+/// A measurement as a number: the first one, where there are several, and a judge's evidence.
+fn point(run: &AnalysisRun, measurement: &Measurement) -> Option<Point> {
     let Outcome::Done { reading, .. } = &measurement.outcome else {
         return None;
     };
-    let value = match reading {
-        Reading::Number(number) => number.get(),
-        Reading::Series(series) => series.iter().flat_map(|it| &it.samples).next()?.value.get(),
-        Reading::Json(json) => json.as_f64()?,
-        _ => return None,
+    let plans = run.plan().metrics.iter();
+    let mut metrics = plans.zip(&run.state().metrics).enumerate();
+    let (metric, (plan, state)) = metrics.find(|(_, (it, _))| it.name == measurement.id.metric)?;
+    let (value, phase) = match reading {
+        _ if plan.judge.is_some() => (judged::evidence(plan, state)?, state.phase),
+        reading => (number(reading)?, judge(plan, reading).phase),
     };
-    let mut metrics = plan.metrics.iter().enumerate();
-    let (metric, plan) = metrics.find(|(_, it)| it.name == measurement.id.metric)?;
     Some(Point {
         metric,
         at: measurement.at,
         value,
-        failed: judge(plan, reading).phase == AnalysisPhase::Failed,
+        failed: phase == AnalysisPhase::Failed,
     })
+}
+
+fn number(reading: &Reading) -> Option<f64> {
+    match reading {
+        Reading::Number(number) => Some(number.get()),
+        Reading::Series(series) => {
+            let mut samples = series.iter().flat_map(|it| &it.samples);
+            Some(samples.next()?.value.get())
+        }
+        Reading::Json(json) => json.as_f64(),
+        _ => None,
+    }
 }
 
 /// Whether a metric is why the run ended so.

@@ -12,7 +12,7 @@ use gradatim_driver::AnalysisRun;
 use self::board::Board;
 use super::backends::{Analysis, Ready};
 use super::failure::Failure;
-use super::{Exit, Io};
+use super::{Exit, Io, judged};
 
 /// Run analysis templates to their end, and say whether they pass
 ///
@@ -49,9 +49,13 @@ fn instant(text: &str) -> Result<At, String> {
 
 impl Gate {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
-        let ready = self.analysis.ready(io)?;
-        if let At::Past(_) = self.at {
-            has_history(&ready)?;
+        let mut ready = self.analysis.ready(io)?;
+        match self.at {
+            At::Past(_) => {
+                has_history(&ready)?;
+                judged::end(&mut ready.plan, io)?;
+            }
+            At::Now => judged::tell_endless(&ready.plan, io)?,
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -84,6 +84,8 @@ fn proved(accounts: &[Account<'_>], plan: &JudgePlan) -> String {
         let proved = account.stream.assurance() >= plan.proved();
         let guess = match (proved, account.stream.likelihood().best(), range(account)) {
             (true, Some(best), Some((_, most))) if most.is_finite() => {
+                // The proof may say more than the range does.
+                let most = most.min(plan.not_worse_than.get());
                 format!(" (best guess {}, at most {})", times(best), times(most))
             }
             (false, ..) if account.event == Event::Errors => {

@@ -256,10 +256,15 @@ pub(super) fn plan_scrapes(plan: &mut Plan) {
     }
     for step in &mut plan.steps {
         if let StepKind::Analysis(run) = &mut step.kind {
-            let lasts = run.longest().unwrap_or_default();
-            set_scrapes(run, lasts);
+            plan_scrapes_of(run);
         }
     }
+}
+
+/// The same for an analysis that comes to an end by itself.
+pub(super) fn plan_scrapes_of(run: &mut RunPlan) {
+    let lasts = run.longest().unwrap_or_default();
+    set_scrapes(run, lasts);
 }
 
 fn set_scrapes(run: &mut RunPlan, lasts: Duration) {

@@ -132,15 +132,17 @@ fn draw_metric(
     top: f64,
 ) {
     let conditions: Vec<_> = metric.success.iter().chain(&metric.failure).collect();
-    let bounds: Vec<f64> = conditions
-        .iter()
-        .filter_map(|condition| Some(condition.bounds()?.value))
-        .collect();
+    let bounds = conditions.iter().filter_map(|it| Some(it.bounds()?.value));
+    let needed = metric.judge.as_ref().map(|judge| judge.needed());
+    let bounds: Vec<f64> = bounds.chain(needed).collect();
     let values = columns.iter().flat_map(|column| [column.low, column.high]);
     let scale = Scale::around(values.chain(bounds.iter().copied()));
     let name = text::clean(metric.name.as_str()).into_owned();
     let note = match columns.is_empty() {
         true => "nothing was measured that can be drawn as a number".to_owned(),
+        false if needed.is_some() => {
+            "the evidence at each scrape; dotted: what takes back".to_owned()
+        }
         false => "each measurement; red: it failed".to_owned(),
     };
     let bounded = conditions.iter().filter(|it| it.bounds().is_some());

@@ -183,7 +183,7 @@ impl Report {
         match back == all {
             true => "If every release was good, all of them would have been taken back.".to_owned(),
             false => format!(
-                "If every release was good, these thresholds take back about one good release in \
+                "If every release was good, these metrics take back about one good release in \
                  {one_in}."
             ),
         }

@@ -14,12 +14,14 @@ use serde_json::json;
 
 use super::super::look::Tone;
 use super::super::table::{Side, Table};
-use super::super::{Io, Output, text};
+use super::super::{Io, Output, judged, text};
 
 /// What is shown of a run: anew on a terminal, line by line elsewhere.
 pub(super) struct Board {
     json: bool,
     last: BTreeMap<MetricName, String>,
+    /// How often counters of both sides were read.
+    scrapes: BTreeMap<MetricName, u32>,
     /// How many lines stand on the terminal that are to be drawn anew.
     drawn: usize,
     /// When the newest measurement arrived.
@@ -31,6 +33,7 @@ impl Board {
         Self {
             json,
             last: BTreeMap::new(),
+            scrapes: BTreeMap::new(),
             drawn: 0,
             latest: Timestamp::ZERO,
         }
@@ -67,20 +70,31 @@ impl Board {
         for measurement in run.measured() {
             self.latest = self.latest.max(measurement.at);
             let name = &measurement.id.metric;
-            let state = run
-                .state()
-                .metrics
-                .iter()
-                .find(|metric| metric.name == *name);
-            let (Some(state), Some(value)) = (state, value(measurement)) else {
+            let mut metrics = run.plan().metrics.iter().zip(&run.state().metrics);
+            let metric = metrics.find(|(_, state)| state.name == *name);
+            let (Some((plan, state)), Some(read)) = (metric, value(measurement)) else {
                 continue;
             };
+            let read_counters = matches!(
+                &measurement.outcome,
+                Outcome::Done {
+                    reading: Reading::Counters(_),
+                    ..
+                }
+            );
+            if read_counters {
+                *self.scrapes.entry(name.clone()).or_default() += 1;
+            }
+            let evidence = judged::value(plan, state).filter(|_| read_counters);
+            let value = evidence.unwrap_or(read);
             self.last.insert(name.clone(), value.clone());
             let after = text_of(measurement.at.since(began));
             match (self.json, io.err.look().redraw) {
-                (true, _) => self.line_of_data(measurement, state, &value, &mut io.out)?,
+                (true, _) => self.line_of_data(measurement, (plan, state), &value, &mut io.out)?,
                 (false, false) => {
-                    let said = text::clean(&state.last).into_owned();
+                    let said = judged::short_words(plan, state).filter(|_| read_counters);
+                    let said = said.unwrap_or_else(|| state.last.clone());
+                    let said = text::clean(&said);
                     writeln!(io.err, "{after:>6}  {name}  {value}  {said}")?;
                     io.err.flush()?;
                 }
@@ -93,11 +107,11 @@ impl Board {
     fn line_of_data(
         &self,
         measurement: &Measurement,
-        state: &MetricState,
+        (plan, state): (&MetricPlan, &MetricState),
         value: &str,
         out: &mut Output<'_>,
     ) -> io::Result<()> {
-        let line = json!({
+        let mut line = json!({
             "at": measurement.at.to_string(),
             "metric": state.name,
             "value": value,
@@ -108,6 +122,9 @@ impl Board {
             "inconclusive": state.inconclusive,
             "error": state.error,
         });
+        if let Some(data) = judged::data(plan, state) {
+            line["judge"] = data;
+        }
         writeln!(out, "{line}")?;
         out.flush()
     }
@@ -122,10 +139,11 @@ impl Board {
         self.clear(io)?;
         let state = run.state();
         let took = self.latest.since(state.started_at);
+        let judged = judged::decided(run.plan(), state);
         if self.json {
             let verdict = json!({
                 "verdict": state.phase,
-                "message": state.message,
+                "message": judged.as_ref().unwrap_or(&state.message),
                 "evidence": evidence,
                 "seconds": took.as_secs_f64(),
             });
@@ -139,9 +157,11 @@ impl Board {
             }
         }
         let (tone, word) = verdict(state.phase);
-        let said = match state.message.as_str() {
-            "" => format!("{word} in {}.", text_of(took)),
-            message => format!("{word} in {}: {}", text_of(took), text::clean(message)),
+        let took = text_of(took);
+        let said = match (&judged, state.message.as_str()) {
+            (Some(words), _) => format!("{word} in {took}. {}", text::clean(words)),
+            (None, "") => format!("{word} in {took}."),
+            (None, message) => format!("{word} in {took}: {}", text::clean(message)),
         };
         let look = io.out.look();
         for line in text::wrap(&said, look.width) {
@@ -169,9 +189,15 @@ impl Board {
 
     fn row(&self, plan: &MetricPlan, state: &MetricState, run: &AnalysisRun) -> Vec<String> {
         let last = self.last.get(&plan.name).map_or("–", String::as_str);
-        let measured = match plan.count {
-            Some(count) => format!("{} of {count}", state.count),
-            None => state.count.to_string(),
+        let measured = match (plan.count, &plan.judge) {
+            (_, Some(_)) => self.scrapes.get(&plan.name).unwrap_or(&0).to_string(),
+            (Some(count), None) => format!("{} of {count}", state.count),
+            (None, None) => state.count.to_string(),
+        };
+        // A judge's scrapes are neither: it decides once.
+        let counted = |count: u32| match plan.judge {
+            Some(_) => "–".to_owned(),
+            None => count.to_string(),
         };
         let name = match plan.dry_run {
             true => format!("{} (dry run)", plan.name),
@@ -181,8 +207,8 @@ impl Board {
             text::clean(&name).into_owned(),
             text::clean(last).into_owned(),
             measured,
-            state.successful.to_string(),
-            state.failed.to_string(),
+            counted(state.successful),
+            counted(state.failed),
             state.error.to_string(),
             self.said(plan, state, run),
         ]
@@ -191,22 +217,24 @@ impl Board {
     /// The verdict in words, with what comes next.
     fn said(&self, plan: &MetricPlan, state: &MetricState, run: &AnalysisRun) -> String {
         let wanted = wanted(plan);
+        let judged = judged::short_words(plan, state);
+        let last = judged.as_ref().unwrap_or(&state.last);
         let said = match state.phase {
             AnalysisPhase::Successful if was_cut_short(plan, state) => {
                 "not decided before the run ended".to_owned()
             }
+            AnalysisPhase::Successful if judged.is_some() => format!("passed: {last}"),
             AnalysisPhase::Successful => format!("passed{wanted}"),
-            AnalysisPhase::Failed => format!("failed: {}", state.last),
-            AnalysisPhase::Inconclusive => format!("undecided: {}", state.last),
-            AnalysisPhase::Error => format!("could not be measured: {}", state.last),
+            AnalysisPhase::Failed => format!("failed: {last}"),
+            AnalysisPhase::Inconclusive => format!("undecided: {last}"),
+            AnalysisPhase::Error => format!("could not be measured: {last}"),
             AnalysisPhase::Pending => format!("not measured yet{wanted}"),
             AnalysisPhase::Running => {
                 let next = run.next_at().map(|at| at.since(self.latest).as_secs());
                 let next = next.map_or_else(String::new, |wait| format!(", next in {wait} s"));
-                let last = if state.last.is_empty() {
-                    "being measured"
-                } else {
-                    &state.last
+                let last = match last.is_empty() {
+                    true => "being measured",
+                    false => last,
                 };
                 format!("{last}{next}")
             }
