@@ -51,7 +51,8 @@ impl Status {
     /// How the release has ended; none while it is under way.
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.ended {
-            Some(Ended::Stopped) => Some(Outcome::Stopped),
+            // What a stop has taken back before it left is taken back.
+            Some(Ended::Stopped) => outcome(&self.decision).or(Some(Outcome::Stopped)),
             Some(Ended::Lost(why)) => Some(Outcome::Lost { why: why.clone() }),
             Some(Ended::Broken) => Some(Outcome::Broken),
             None => outcome(&self.decision),

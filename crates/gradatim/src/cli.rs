@@ -32,6 +32,7 @@ mod io;
 mod judged;
 mod look;
 mod order;
+mod reading;
 mod replay;
 mod run;
 mod simulate;

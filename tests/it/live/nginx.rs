@@ -2,6 +2,7 @@
 
 mod faults;
 mod rules;
+mod running;
 mod traffic;
 
 use std::path::{Path, PathBuf};

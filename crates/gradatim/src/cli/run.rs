@@ -1,28 +1,38 @@
 //! `gradatim run`: a release on plain NGINX, from a manifest and a list of servers.
 
+mod ending;
+mod follow;
+mod leave;
+mod scene;
 mod servers;
+mod trial;
+mod view;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
+use gradatim_core::fault::FaultKind;
 use gradatim_core::plan::Compiled;
 use gradatim_core::port::{PortError, Secrets, TrafficRouter, Workload};
 use gradatim_core::registry::Registry;
 use gradatim_driver::secrets::{EnvSecrets, FileSecrets, FirstOf};
 use gradatim_driver::store::FileStore;
-use gradatim_driver::{Driver, Outcome, Ports, Release, Status};
+use gradatim_driver::{Driver, Ports, StartError, TurnError};
 use gradatim_nginx::plain::{self, NAME, PlainNginx, Servers};
 
+use self::ending::{Call, Ending};
+use self::follow::Rounds;
+use self::leave::Leave;
 use self::servers::ServersFile;
+use self::view::View;
 use super::failure::Failure;
 use super::input::{Files, read_file};
-use super::look::Tone;
 use super::text::clean;
-use super::{Exit, Io};
+use super::{Exit, Io, store};
 
 const MOST: usize = 1024 * 1024;
+const DEFAULT_STORE: &str = "releases";
 
 /// Deliver a release on plain NGINX
 ///
@@ -56,7 +66,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "FILE")]
     servers: PathBuf,
     /// The directory in which the rollout's state is kept; made where it is missing
-    #[arg(long, value_name = "DIR", default_value = "releases")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_STORE)]
     store: PathBuf,
     /// Take the rollout even from a driver that is alive
     #[arg(long)]
@@ -163,23 +173,56 @@ impl Run {
             .router(Arc::new(ready.router))
             .backends(&ready.compiled, &ready.registry, &secrets)
             .map_err(failed)?;
-        let holder = format!("run-{}-{}", ready.name, std::process::id());
+        let leave = Leave::listen(self.abort_on_exit).map_err(|error| {
+            Failure::undecided(format!("Ctrl-C cannot be listened for: {error}"))
+        })?;
+        let holder = format!(
+            "gradatim run, process {}, since {}",
+            std::process::id(),
+            store::now()
+        );
+        let (told, rounds) = Rounds::new();
         let driver = Driver::builder()
             .holder(&*holder)
             .take_over(self.take_over)
             .witness(Arc::new(store.clone()))
+            .witness(Arc::new(told))
             .build();
-        let release = driver.start(ready.name, ready.compiled.plan, ports).await;
-        let release = release.map_err(|error| {
-            let failure = Failure::undecided(error.to_string());
-            failure.help("another run may drive it: --take-over takes it away from there")
-        })?;
+        let target = self.target(&ready.name);
+        let view = View::new(&ready.name, &target, self.hint(&target));
+        let started = driver.start(ready.name, ready.compiled.plan, ports).await;
+        let release = started.map_err(|error| not_started(&error, &target))?;
         release.abort_on_exit(self.abort_on_exit);
-        let outcome = follow(&release, io).await;
-        driver.shut_down().await;
-        // The next run need not wait until this one's heartbeat is old.
-        store.retire(&holder).map_err(failed)?;
-        self.tell(&outcome?, io)
+        let (outcome, in_order) = follow::follow(&release, rounds, view, leave, io).await;
+        match in_order {
+            true => driver.shut_down().await,
+            false => drop(driver),
+        }
+        // The next run need not wait until this one's heartbeat is old; where it cannot be told,
+        // it waits.
+        let _ = store.retire(&holder);
+        let servers = self.servers.display().to_string();
+        let call = Call {
+            target: &target,
+            servers: &servers,
+        };
+        Ok(Ending::of(&outcome, &release.status(), &call).tell(io)?)
+    }
+
+    /// What one types behind an order.
+    fn target(&self, name: &str) -> String {
+        match self.store.as_path() == std::path::Path::new(DEFAULT_STORE) {
+            true => name.to_owned(),
+            false => format!("{name} --store {}", self.store.display()),
+        }
+    }
+
+    fn hint(&self, target: &str) -> String {
+        let leaves = match self.abort_on_exit {
+            true => "Ctrl-C takes the traffic back",
+            false => "Ctrl-C leaves it as it is",
+        };
+        format!("{leaves} · elsewhere: gradatim promote|pause|abort {target}")
     }
 
     /// What is missing is named before anything moves.
@@ -202,84 +245,19 @@ impl Run {
             None => Ok(()),
         }
     }
-
-    fn tell(&self, outcome: &Outcome, io: &mut Io<'_>) -> Result<Exit, Failure> {
-        let look = io.err.look();
-        let (exit, tone, head, text) = match outcome {
-            Outcome::Promoted { revision } => (
-                Exit::Good,
-                Tone::Good,
-                "promoted:",
-                format!("{revision} serves everyone"),
-            ),
-            Outcome::RolledBack { revision, why } => (
-                Exit::Bad,
-                Tone::Bad,
-                "rolled back:",
-                format!("{revision}: {why}"),
-            ),
-            Outcome::Stopped => {
-                let text = "the split stays as it is; run again to go on".to_owned();
-                (Exit::Undecided, Tone::Waiting, "left:", text)
-            }
-            Outcome::Lost { why } => (Exit::Undecided, Tone::Bad, "lost:", why.clone()),
-            other => (
-                Exit::Undecided,
-                Tone::Bad,
-                "undecided:",
-                format!("{other:?}"),
-            ),
-        };
-        writeln!(io.err, "{} {}", look.paint(tone, head), clean(&text))?;
-        io.err.flush()?;
-        Ok(exit)
-    }
 }
 
-/// A line for each thing that is new, until it ends or somebody leaves.
-async fn follow(release: &Release, io: &mut Io<'_>) -> Result<Outcome, Failure> {
-    let (began, mut status, mut last) = (Instant::now(), release.watch(), String::new());
-    let mut ends = Box::pin(release.outcome());
-    let mut leaves = Box::pin(tokio::signal::ctrl_c());
-    loop {
-        let line = line(&status.borrow_and_update());
-        if line != last {
-            let seconds = began.elapsed().as_secs();
-            writeln!(io.out, "{}:{:02}  {line}", seconds / 60, seconds % 60)?;
-            io.out.flush()?;
-            last = line;
+fn not_started(error: &StartError, target: &str) -> Failure {
+    match error {
+        StartError::Turn(TurnError::NotTaken(why)) if why.kind == FaultKind::Forbidden => {
+            Failure::undecided(&why.text).help(format!(
+                "gradatim watch {target} follows it; one that has crashed counts as alive for 30 \
+                 s; --take-over takes the rollout away from it"
+            ))
         }
-        tokio::select! {
-            outcome = &mut ends => return Ok(outcome),
-            _ = &mut leaves => {
-                release.stop().await;
-                return Ok(release.status().outcome().unwrap_or(Outcome::Stopped));
-            }
-            changed = status.changed() => if changed.is_err() {
-                return Ok(release.status().outcome().unwrap_or(Outcome::Stopped));
-            },
-        }
+        StartError::Turn(TurnError::NotTaken(why)) => Failure::undecided(&why.text),
+        error => Failure::undecided(error.to_string()),
     }
-}
-
-fn line(status: &Status) -> String {
-    let (summary, waiting) = (&status.decision.summary, &status.decision.waiting);
-    let seen = summary.weight_seen.unwrap_or(0);
-    let share = match summary.stable == summary.latest {
-        true => "100 %".to_owned(),
-        false => {
-            format!(
-                "{:.4}",
-                f64::from(seen) * 100.0 / f64::from(summary.total.max(1))
-            )
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .to_owned()
-                + " %"
-        }
-    };
-    let phase = status.decision.phase;
-    clean(&format!("{phase:<11}  {share:>6}  {}", waiting.reason)).into_owned()
 }
 
 fn failed(error: PortError) -> Failure {

@@ -10,7 +10,7 @@ use super::{Front, route};
 use crate::live::clients::{Client, Load, send};
 
 /// Said aloud, past the harness.
-fn say(text: &str) {
+pub(super) fn measured(text: &str) {
     let _ = writeln!(std::io::stderr(), "MEASURED: plain NGINX: {text}");
 }
 
@@ -29,7 +29,7 @@ async fn twenty_thousand_requests_are_split_as_it_was_written() {
         let (sent, canary) = (tally.requests as f64, tally.canary as f64);
         let share = f64::from(weight) / 100.0;
         let deviation = (sent * share * (1.0 - share)).sqrt();
-        say(&format!(
+        measured(&format!(
             "weight {weight}: {} of {} requests to the canary, {} connections cut",
             tally.canary, tally.requests, tally.cut
         ));
@@ -100,7 +100,7 @@ async fn twenty_changes_under_load_fail_no_request() {
         front.set([10, 40][change % 2], change as u64 + 1).await;
     }
     let tally = load.stop().await;
-    say(&format!(
+    measured(&format!(
         "twenty changes under load: {} requests, {} of 500 and above, {} kept connections cut",
         tally.requests, tally.failed, tally.cut
     ));
@@ -132,7 +132,7 @@ async fn after_the_decision_to_abort_no_request_reaches_the_canary_once_that_is_
         times.push(last.saturating_duration_since(decided));
     }
     times.sort_unstable();
-    say(&format!(
+    measured(&format!(
         "from the decision to abort to the last request at the canary: median {:?}, worst {:?}",
         times[times.len() / 2],
         times[times.len() - 1]

@@ -1,0 +1,264 @@
+//! What a person sees of a release: a line for each thing that is new, and on a terminal a
+//! picture below them.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use gradatim_core::decision::{Decision, Summary};
+use gradatim_core::event::EventKind;
+use gradatim_core::id::RevisionId;
+use gradatim_core::reason::Reason;
+use gradatim_core::time::Timestamp;
+use gradatim_driver::Turn;
+
+use super::scene::Scene;
+use super::trial::Trial;
+use crate::cli::look::{Look, Tone};
+use crate::cli::text::{clean, clock, percent, wrap};
+use crate::cli::{Io, store};
+
+/// How many shares of the past are kept.
+const PAST: usize = 60;
+
+pub(super) struct View {
+    rollout: String,
+    /// What one types behind an order.
+    target: String,
+    hint: String,
+    began: Timestamp,
+    turn: Option<Turn>,
+    trial: Trial,
+    /// What was said last.
+    said: String,
+    /// The number of the next event that is news.
+    told: u64,
+    past: Vec<f64>,
+    looked: Option<Instant>,
+    /// How many lines stand on the terminal that are to be drawn anew.
+    drawn: usize,
+}
+
+impl View {
+    pub(super) fn new(rollout: &str, target: &str, hint: String) -> Self {
+        Self {
+            rollout: clean(rollout).into_owned(),
+            target: target.to_owned(),
+            hint,
+            began: store::now(),
+            turn: None,
+            trial: Trial::default(),
+            said: String::new(),
+            told: 0,
+            past: Vec::new(),
+            looked: None,
+            drawn: 0,
+        }
+    }
+
+    /// Says what a round has brought.
+    pub(super) fn turn(&mut self, turn: Turn, io: &mut Io<'_>) {
+        let mut lines: Vec<(Tone, String)> = Vec::new();
+        lines.extend(
+            self.trial
+                .turn(&turn)
+                .into_iter()
+                .map(|it| (Tone::Waiting, it)),
+        );
+        lines.extend(self.news(&turn.decision).map(|it| (Tone::Bad, it)));
+        let line = self.line(&turn);
+        if line != self.said {
+            lines.push((Tone::Plain, line.clone()));
+            self.said = line;
+        }
+        if !lines.is_empty() {
+            self.erase(io);
+            for (tone, line) in &lines {
+                self.write(*tone, line, io);
+            }
+        }
+        self.turn = Some(turn);
+        self.draw(io);
+    }
+
+    /// A line of its own, with its time.
+    pub(super) fn say(&mut self, tone: Tone, line: &str, io: &mut Io<'_>) {
+        self.erase(io);
+        self.write(tone, line, io);
+        self.draw(io);
+    }
+
+    /// Takes the picture away.
+    pub(super) fn erase(&mut self, io: &mut Io<'_>) {
+        if self.drawn > 0 {
+            // A terminal that is gone has nothing on it; the release goes on.
+            let _ = write!(io.out, "\x1b[{}A\x1b[J", std::mem::take(&mut self.drawn));
+        }
+    }
+
+    /// Draws the picture, where it can be drawn anew.
+    pub(super) fn draw(&mut self, io: &mut Io<'_>) {
+        self.look_back();
+        let look = io.out.look();
+        if look.redraw
+            && let Some(lines) = self.turn.as_ref().map(|turn| self.scene(turn, look))
+        {
+            self.erase(io);
+            for line in &lines {
+                let _ = writeln!(io.out, "{line}");
+            }
+            self.drawn = lines.len();
+        }
+        // Who cannot be told need not be: the release goes on.
+        let _ = io.out.flush();
+    }
+
+    fn write(&self, tone: Tone, line: &str, io: &mut Io<'_>) {
+        let look = io.out.look();
+        let mut head = format!("{:>5}  ", self.clock(store::now()));
+        for part in lines_of(line, look.width.saturating_sub(head.len())) {
+            let _ = writeln!(io.out, "{head}{}", look.paint(tone, part));
+            head = " ".repeat(head.len());
+        }
+    }
+
+    /// A share a second.
+    fn look_back(&mut self) {
+        let is_time = |at: Instant| at.elapsed() >= Duration::from_secs(1);
+        let seen = self.turn.as_ref().and_then(|turn| seen(&turn.decision));
+        if let Some(seen) = seen.filter(|_| self.looked.is_none_or(is_time)) {
+            self.looked = Some(Instant::now());
+            self.past.push(seen);
+            let old = self.past.len().saturating_sub(PAST);
+            self.past.drain(..old);
+        }
+    }
+
+    fn scene(&self, turn: &Turn, look: Look) -> Vec<String> {
+        let (decision, summary) = (&turn.decision, &turn.decision.summary);
+        let scene = Scene {
+            rollout: &self.rollout,
+            old: &name(summary.stable.as_ref()),
+            new: &name(summary.latest.as_ref()),
+            phase: decision.phase,
+            step: (summary.step < summary.steps).then_some((summary.step + 1, summary.steps)),
+            elapsed: store::now().since(self.began),
+            wanted: share(summary, summary.weight),
+            seen: seen(decision),
+            past: &self.past,
+            metrics: &self.trial.metrics,
+            now: store::now(),
+            waiting: &self.waiting_in_full(turn),
+            hint: &self.hint,
+        };
+        scene.lines(look)
+    }
+
+    fn line(&self, turn: &Turn) -> String {
+        let decision = &turn.decision;
+        let share = seen(decision).map_or_else(|| "?".to_owned(), percent);
+        let phase = decision.phase.to_string();
+        let raised = raised(decision).unwrap_or_default();
+        let waiting = self.waiting(turn);
+        format!("{phase:<11}  {share:>6}  {raised}{waiting}")
+    }
+
+    /// What it waits for; the same for as long as it waits for that.
+    fn waiting(&self, turn: &Turn) -> String {
+        let waiting = &turn.decision.waiting;
+        match (&waiting.reason, waiting.until) {
+            (Reason::Pause, None) => {
+                format!("pause without end: gradatim promote {}", self.target)
+            }
+            (Reason::Pause, Some(at)) => format!("pause until {}", self.clock(at)),
+            (reason, _) => clean(&reason.to_string()).into_owned(),
+        }
+    }
+
+    /// The same, with its deadline.
+    fn waiting_in_full(&self, turn: &Turn) -> String {
+        let waiting = &turn.decision.waiting;
+        match (&waiting.reason, waiting.until) {
+            (Reason::Pause, _) | (_, None) => self.waiting(turn),
+            (_, Some(at)) => {
+                let until = self.clock(at);
+                format!("{}, until {until} at the latest", self.waiting(turn))
+            }
+        }
+    }
+
+    /// An instant, as the time since this began.
+    fn clock(&self, at: Timestamp) -> String {
+        clock(at.since(self.began))
+    }
+
+    /// What went wrong, as the events have it.
+    fn news(&mut self, decision: &Decision) -> impl Iterator<Item = String> {
+        let told = self.told;
+        let fresh = decision
+            .events
+            .iter()
+            .filter(move |it| it.id.number >= told);
+        let fresh: Vec<_> = fresh.collect();
+        if let Some(last) = fresh.last() {
+            self.told = last.id.number.saturating_add(1);
+        }
+        let is_bad = |kind: EventKind| {
+            matches!(
+                kind,
+                EventKind::BackendFault
+                    | EventKind::PodTrouble
+                    | EventKind::RouteDrift
+                    | EventKind::OrderRefused
+                    | EventKind::StateUnreadable
+                    | EventKind::ProgressDeadlineExceeded
+            )
+        };
+        let bad = fresh.into_iter().filter(move |it| is_bad(it.kind));
+        let lines: Vec<_> = bad.map(|it| clean(&it.text).into_owned()).collect();
+        lines.into_iter()
+    }
+}
+
+/// The line as it is where it fits, else broken at its spaces.
+fn lines_of(line: &str, width: usize) -> Vec<String> {
+    match line.chars().count() <= width {
+        true => vec![line.to_owned()],
+        false => wrap(line, width),
+    }
+}
+
+/// That somebody else has given the new version more than is wanted, where that is not what is
+/// waited for anyway.
+fn raised(decision: &Decision) -> Option<String> {
+    let summary = &decision.summary;
+    let is_said = matches!(
+        decision.waiting.reason,
+        Reason::Route { .. } | Reason::Aborted { .. }
+    );
+    let seen = summary.weight_seen.filter(|seen| *seen > summary.weight)?;
+    let shares = [seen, summary.weight].map(|it| percent(share(summary, it)));
+    let [seen, wanted] = shares;
+    let differs = !is_said && summary.stable != summary.latest;
+    differs.then(|| format!("the router shows {seen} where {wanted} is wanted: lowered; "))
+}
+
+/// The new version's share as it was read.
+fn seen(decision: &Decision) -> Option<f64> {
+    let summary = &decision.summary;
+    match summary.stable == summary.latest {
+        true => Some(1.0),
+        false => Some(share(summary, summary.weight_seen?)),
+    }
+}
+
+fn share(summary: &Summary, parts: u32) -> f64 {
+    match summary.stable == summary.latest {
+        true => 1.0,
+        false => f64::from(parts) / f64::from(summary.total.max(1)),
+    }
+}
+
+fn name(revision: Option<&RevisionId>) -> String {
+    let name = revision.map(|it| clean(it.as_str()).into_owned());
+    name.unwrap_or_else(|| "–".to_owned())
+}
