@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use gradatim_nginx::plain::Sticky;
 
 use super::Front;
-use super::clients::{Client, send};
 use super::traffic::measured;
+use crate::live::clients::{Client, send};
 
 const MANIFEST: &str = "
 apiVersion: argoproj.io/v1alpha1

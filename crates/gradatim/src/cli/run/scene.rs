@@ -31,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) past: &'a [f64],
     pub(super) metrics: &'a [Metric],
     pub(super) now: Timestamp,
+    /// How far a judge is, in its own words.
+    pub(super) judge: Option<&'a str>,
     /// What it waits for.
     pub(super) waiting: &'a str,
     /// What one can do.
@@ -44,6 +46,9 @@ impl Scene<'_> {
         lines.extend(self.bars(look));
         lines.push(self.weight(look));
         lines.extend(self.metrics.iter().map(|it| self.metric(it, look)));
+        let judge = self.judge.map(|it| wrap(it, look.width.saturating_sub(4)));
+        let judge = judge.unwrap_or_default();
+        lines.extend(judge.iter().map(|it| format!("  {it}")));
         let waiting = wrap(self.waiting, look.width.saturating_sub(4));
         lines.extend(waiting.iter().map(|it| {
             let line = format!("  {it}");
@@ -179,6 +184,7 @@ mod tests {
             past,
             metrics: &[],
             now: Timestamp::ZERO,
+            judge: None,
             waiting: "pause until 0:25",
             hint: "Ctrl-C leaves it as it is",
         }

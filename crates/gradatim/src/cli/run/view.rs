@@ -135,6 +135,7 @@ impl View {
 
     fn scene(&self, turn: &Turn, look: Look) -> Vec<String> {
         let (decision, summary) = (&turn.decision, &turn.decision.summary);
+        let judge = summary.judge.as_ref().map(|it| clean(&it.text));
         let scene = Scene {
             rollout: &self.rollout,
             old: &name(summary.stable.as_ref()),
@@ -147,6 +148,7 @@ impl View {
             past: &self.past,
             metrics: &self.trial.metrics,
             now: store::now(),
+            judge: judge.as_deref(),
             waiting: &self.waiting_in_full(turn),
             hint: &self.hint,
         };
