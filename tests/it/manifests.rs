@@ -52,5 +52,6 @@ fn word(step: &Step) -> String {
             pods.map_or("all".to_owned(), |n| n.to_string())
         ),
         StepKind::Switch => "switch".to_owned(),
+        StepKind::Pace { .. } => "pace".to_owned(),
     }
 }

@@ -70,6 +70,13 @@ pub enum Reason {
         /// What is missing, and how long it takes.
         message: String,
     },
+    /// The weight follows the evidence.
+    Pace {
+        /// How many requests failed so far that stable would not have failed.
+        lost: u32,
+        /// How many may be lost finding out.
+        budget: u32,
+    },
     /// The new version is asked much less than its weight says, so that little is known of it.
     ShortOfTraffic {
         /// The metric that counts it.
@@ -153,6 +160,10 @@ impl fmt::Display for Reason {
             }
             Self::StaleAnalysis { metric } => write!(f, "{metric} has no fresh measurement"),
             Self::NotEnoughData { message } => f.write_str(message),
+            Self::Pace { lost, budget } => write!(
+                f,
+                "the weight follows the evidence: {lost} of {budget} requests lost so far"
+            ),
             Self::ShortOfTraffic { metric } => write!(
                 f,
                 "{metric}: the new version gets less than half of the requests that its weight says"

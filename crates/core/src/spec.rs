@@ -41,7 +41,7 @@ pub use self::judge::{JudgeSpec, WarmUpSpec};
 pub use self::metric::{MetricSpec, Provider};
 pub use self::path::{FieldPath, FieldRef, ObjectKind, ObjectRef, Segment};
 pub use self::rollout::{AnalysisHistory, RolloutSpec, ScaleDown, Strategy, WorkloadRef};
-pub use self::step::{PauseSpec, PluginStep, StepSpec};
+pub use self::step::{PaceSpec, PauseSpec, PluginStep, StepSpec};
 pub use self::value::{AntiAffinity, IntOrText, Metadata};
 
 /// Everything that was read, or that an embedder wrote, in the order in which it stood there.

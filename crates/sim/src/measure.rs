@@ -22,8 +22,9 @@ use crate::world::{Ledger, Revision, Tally, World, at_most, latencies, quantile}
 
 /// How far back a measurement looks when neither it nor the metric says so.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How often raw counters are scraped.
-const SCRAPE: Duration = Duration::from_secs(15);
+/// How often raw counters are scraped: at whole multiples of it, as a server does that was
+/// started long ago.
+const SCRAPE: Duration = Duration::from_secs(5);
 /// The upper bounds of the latency buckets of raw counters, in seconds.
 const BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -436,13 +437,15 @@ impl World {
     }
 }
 
-/// When a revision was scraped, oldest first.
+/// When a revision was scraped: the last time at or before a window's start, and every later one.
 fn scrapes(revision: &Revision, at: Timestamp, window: Duration) -> Vec<Timestamp> {
     let begun = revision.first_available.unwrap_or(revision.created);
+    let late = u64::try_from(at.as_millis().rem_euclid(SCRAPE.as_millis() as i64));
+    let last = at - Duration::from_millis(late.unwrap_or_default());
     let count = u32::try_from(window.as_millis().div_ceil(SCRAPE.as_millis())).unwrap_or(u32::MAX);
     let instants = (0..=count)
         .rev()
-        .map(|back| at - SCRAPE.saturating_mul(back));
+        .map(|back| last - SCRAPE.saturating_mul(back));
     instants.filter(|instant| *instant >= begun).collect()
 }
 

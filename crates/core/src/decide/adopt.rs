@@ -74,7 +74,10 @@ fn share_of_latest(plan: &Plan, workload: &WorkloadSeen, route: Option<&Route>) 
 
 /// The first step whose weight is at least the seen one; past the end for a first version.
 fn forward(plan: &Plan, has_stable: bool, share: u32, now: Timestamp) -> Course {
-    let reaches = |kind: &StepKind| matches!(kind, StepKind::SetWeight(weight) if *weight >= share);
+    let reaches = |kind: &StepKind| match kind {
+        StepKind::SetWeight(weight) | StepKind::Pace { most: weight, .. } => *weight >= share,
+        _ => false,
+    };
     let resume = plan.steps.iter().position(|step| reaches(&step.kind));
     let index = match resume {
         _ if !has_stable => plan.steps.len(),

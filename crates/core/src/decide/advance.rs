@@ -82,6 +82,7 @@ impl<'a> Turn<'a> {
         self.judges_can_see()?;
         match self.step_kind() {
             Some(StepKind::SetWeight(weight)) => self.complete_weight(*weight),
+            Some(StepKind::Pace { bake, .. }) => self.complete_pace(*bake),
             Some(StepKind::Pause(duration)) => self.complete_pause(*duration),
             Some(StepKind::SetCanaryScale(_)) => self.complete_scale(),
             Some(StepKind::Analysis(run)) => self.complete_analysis(run),

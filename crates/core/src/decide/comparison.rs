@@ -1,5 +1,7 @@
 //! Judges that compare both sides: what they hold back, and what a release teaches them.
 
+use std::time::Duration;
+
 use super::advance::Completion;
 use super::turn::Turn;
 use super::wait::Wait;
@@ -12,6 +14,7 @@ use crate::number::Number;
 use crate::reason::Reason;
 use crate::route::Slot;
 use crate::state::AbortCause;
+use crate::time::Timestamp;
 
 impl Turn<'_> {
     /// The weight that the routers show, 0–1; none where pods make the ratio.
@@ -48,10 +51,16 @@ impl Turn<'_> {
         if !self.is_last_raise() || self.is_released() || self.is_waived() {
             return Ok(());
         }
+        self.judges_are_content(self.entered_at())
+    }
+
+    /// The judges beside the steps have found the canary good enough, or have waited for it
+    /// since an instant for as long as they may.
+    pub(super) fn judges_are_content(&mut self, since: Timestamp) -> Completion {
         let Some((plan, missing)) = self.undecided_judge() else {
             return Ok(());
         };
-        let until = self.entered_at() + plan.extend;
+        let until = since + plan.extend;
         let message = missing.clone();
         let waits = Reason::NotEnoughData { message };
         match plan.undecided {
@@ -102,6 +111,20 @@ impl Turn<'_> {
             let open = || words::not_enough(&known.open(plan), known.lasted(), plan);
             (known.finding(plan) == Finding::NotEnough).then(|| (plan.clone(), open()))
         })
+    }
+
+    /// The judge that a paced step follows: the first that has a budget.
+    pub(super) fn pacing(&self) -> Option<(&JudgePlan, Duration, Option<&JudgeState>)> {
+        let plans = &self.plan.background.as_ref()?.run.metrics;
+        let mut plans = plans
+            .iter()
+            .filter_map(|it| Some((it, it.judge.as_deref()?)));
+        let (metric, plan) = plans.find(|(_, plan)| plan.failure_budget.is_some())?;
+        let run = self.state.run(RunKey::Background);
+        let mut known = run.into_iter().flat_map(|run| &run.metrics);
+        let known = known.find(|it| it.name == metric.name && it.digest == metric.digest);
+        let known = known.and_then(|metric| metric.judge.as_deref());
+        Some((plan, metric.interval.unwrap_or_default(), known))
     }
 
     /// What is told of a release that is promoted, and what its young pods teach for the next.

@@ -128,7 +128,7 @@ impl Turn<'_> {
         }
         match self.step_kind() {
             None => Err("every step is done".to_owned()),
-            Some(StepKind::SetWeight(weight))
+            Some(StepKind::SetWeight(weight) | StepKind::Pace { most: weight, .. })
                 if *weight > self.height_weight() || !self.plan.splits() =>
             {
                 Err("this step ends when its weight is seen; promote --full skips it".to_owned())

@@ -3,6 +3,7 @@
 mod analysis;
 mod blue_green;
 mod end;
+mod pace;
 mod pause;
 mod pods;
 mod start;

@@ -66,7 +66,7 @@ impl Turn<'_> {
         }
         let carries = self.trial_carries(trial);
         let asked = if self.is_on_trial(trial) {
-            self.height_weight().min(self.step_weight())
+            self.height_weight().min(self.paced_weight())
         } else {
             0
         };

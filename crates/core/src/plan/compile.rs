@@ -8,6 +8,7 @@ mod findings;
 mod gates;
 mod judge;
 mod metric;
+mod pace;
 mod rollout;
 mod routes;
 mod steps;

@@ -3,14 +3,15 @@
 use super::{CanaryScale, Plan, StepKind, Threshold};
 
 impl Plan {
-    /// The weight at a step: the last one set at or before it; everything past the last step.
+    /// The weight at a step: the last one set at or before it, which of a paced one is the most
+    /// that it comes to; everything past the last step.
     pub fn weight_at(&self, step: usize) -> u32 {
         if step >= self.steps.len() {
             return self.total;
         }
         let so_far = self.steps.iter().take(step.saturating_add(1)).rev();
         let mut weights = so_far.filter_map(|step| match step.kind {
-            StepKind::SetWeight(weight) => Some(weight),
+            StepKind::SetWeight(weight) | StepKind::Pace { most: weight, .. } => Some(weight),
             StepKind::Switch => Some(self.total),
             _ => None,
         });
@@ -85,7 +86,9 @@ impl Reach {
     /// Goes on to a step, or past the last one.
     pub(super) fn enter(&mut self, plan: &Plan, step: Option<&StepKind>) {
         match step {
-            Some(StepKind::SetWeight(weight)) => self.weight = *weight,
+            Some(StepKind::SetWeight(weight) | StepKind::Pace { most: weight, .. }) => {
+                self.weight = *weight;
+            }
             Some(StepKind::SetCanaryScale(scale)) => {
                 self.scale = match scale {
                     CanaryScale::Weight(percent) => Some(Scale::Percent(*percent)),

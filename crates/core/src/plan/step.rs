@@ -68,6 +68,13 @@ pub enum CanaryScale {
 pub enum StepKind {
     /// The canary gets this many parts of the total.
     SetWeight(u32),
+    /// The evidence of the judge beside the steps chooses the canary's weight.
+    Pace {
+        /// The most parts of the total.
+        most: u32,
+        /// How long it takes at least.
+        bake: Duration,
+    },
     /// Waits so long, or for an operator where no time is given.
     Pause(Option<Duration>),
     /// Sets the canary's pods apart from its weight.

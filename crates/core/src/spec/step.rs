@@ -15,6 +15,16 @@ pub struct PauseSpec {
     pub duration: Option<Duration>,
 }
 
+/// A ramp whose weight follows the evidence. Ours, not Argo's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaceSpec {
+    /// The most that the canary gets, in percent. Default 50.
+    pub max_weight: Option<u32>,
+    /// How long it takes at least. Default 5 minutes.
+    pub bake: Option<Duration>,
+}
+
 /// A step that another program performs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +58,8 @@ pub struct StepSpec {
     pub set_mirror_route: Option<MirrorRoute>,
     /// A step that another program performs.
     pub plugin: Option<PluginStep>,
+    /// A ramp whose weight follows the evidence of the judge beside the steps. Ours, not Argo's.
+    pub pace: Option<PaceSpec>,
     /// Something that must be open. Ours, not Argo's.
     pub gate: Option<GateSpec>,
     /// How long this step may take before it is Degraded, where it is not the rollout's
@@ -113,6 +125,14 @@ impl StepSpec {
         }
     }
 
+    /// Lets the evidence choose the weight.
+    pub fn pace(pace: PaceSpec) -> Self {
+        Self {
+            pace: Some(pace),
+            ..Self::default()
+        }
+    }
+
     /// Waits until it is open.
     pub fn gate(gate: GateSpec) -> Self {
         Self {
@@ -136,6 +156,7 @@ impl StepSpec {
             ("pause", self.pause.is_some()),
             ("setCanaryScale", self.set_canary_scale.is_some()),
             ("setWeight", self.set_weight.is_some()),
+            ("pace", self.pace.is_some()),
             ("experiment", self.experiment.is_some()),
             ("analysis", self.analysis.is_some()),
             ("setHeaderRoute", self.set_header_route.is_some()),

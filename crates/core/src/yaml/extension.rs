@@ -24,7 +24,11 @@ enum Shape {
     ByName(&'static Self),
 }
 
-const STEP: Shape = Shape::Holds(&[("gate", Shape::Ours), ("progressDeadline", Shape::Ours)]);
+const STEP: Shape = Shape::Holds(&[
+    ("gate", Shape::Ours),
+    ("pace", Shape::Ours),
+    ("progressDeadline", Shape::Ours),
+]);
 const CANARY: Shape = Shape::Holds(&[("steps", Shape::ByIndex(&STEP))]);
 const ROLLOUT: Shape = Shape::Holds(&[
     ("abortOn", Shape::Ours),

@@ -70,7 +70,7 @@ pub(crate) fn heights(plan: &Plan, replicas: u32, servers: Option<u32>) -> Vec<H
     };
     for (index, step) in plan.steps.iter().enumerate() {
         match &step.kind {
-            StepKind::SetWeight(to) => weight = *to,
+            StepKind::SetWeight(to) | StepKind::Pace { most: to, .. } => weight = *to,
             StepKind::Switch => (weight, scale) = (plan.total, Some(replicas)),
             StepKind::SetCanaryScale(CanaryScale::Weight(percent)) => {
                 scale = Some(share_of(replicas, *percent, 100));

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::cohort::{Cohorts, one_age};
 use super::counted::Counted;
 use super::noise::BLOCK_SECONDS;
+use super::pace::Risk;
 use super::plan::JudgePlan;
 use super::promotion;
+use super::quantile;
 use super::scrape::{Count, Scrape};
 use super::stream::{Circumstances, Stream, evidence};
 use super::warm_up::Curve;
@@ -34,6 +36,14 @@ const RARE: f64 = 0.01;
 const SHORT: f64 = 0.5;
 const EXPECTED: f64 = 20.0;
 const IN_A_ROW: u32 = 3;
+
+/// How sure the bound on the canary's failed requests is, by which a ramp is paced.
+const MISSES: f64 = 0.05;
+/// How much of the known rate of requests is kept at each scrape.
+const KEPT: f64 = 0.8;
+/// Over how long the growth of a weight is limited, and how many weights of it are kept.
+const GROWS_OVER: Duration = Duration::from_secs(30);
+const MOST_WEIGHTS: usize = 8;
 
 /// How pods of earlier releases warmed up, by what was counted of them.
 pub type Learned = BTreeMap<String, Curve>;
@@ -65,6 +75,12 @@ pub struct JudgeState {
     /// The canary's young pods.
     #[serde(default, skip_serializing_if = "Cohorts::is_empty")]
     young: Cohorts,
+    /// Requests a second of both sides, over the last half a minute or so; none before any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate: Option<Number>,
+    /// The weights of the last half a minute, where a ramp is paced by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    weights: Vec<(Timestamp, Number)>,
     /// For how many scrapes in a row the canary has had less traffic than its weight says.
     #[serde(default, skip_serializing_if = "is_zero")]
     short: u32,
@@ -136,6 +152,7 @@ impl JudgeState {
             self.watch_latency(plan, &counted, moment.at);
         }
         self.young.follow(&counted, from, moment.at);
+        self.remember_weight(plan, moment);
         self.scrape(plan, &counted, from, moment);
         self.learn(&counted, moment.at);
         self.counted_to = Some(moment.at);
@@ -155,6 +172,11 @@ impl JudgeState {
         }
         self.watch_latency(plan, counted, at);
         self.young.begin(counted, at);
+        let minute = Duration::from_secs(BLOCK_SECONDS);
+        let before = counted.total(Side::Stable, &Event::Errors, at - minute, at);
+        if before.requests > 0 {
+            self.notice_rate(before.requests as f64 / minute.as_secs_f64());
+        }
         (self.counted_to, self.since, self.learned_to) = (Some(at), Some(at), Some(at));
     }
 
@@ -209,6 +231,55 @@ impl JudgeState {
             }
         }
         self.compare_share(requests, share, moment.weight);
+        self.notice_rate(requests / moment.at.since(from).as_secs_f64().max(1.0));
+    }
+
+    fn notice_rate(&mut self, rate: f64) {
+        let known = self.rate.map(Number::get);
+        let rate = known.map_or(rate, |known| KEPT * known + (1.0 - KEPT) * rate);
+        self.rate = Some(Number::new(rate));
+    }
+
+    /// Only the newest of the weights that are older than half a minute is of use.
+    fn remember_weight(&mut self, plan: &JudgePlan, moment: &Moment<'_>) {
+        let Some(weight) = moment.weight.filter(|_| plan.failure_budget.is_some()) else {
+            return;
+        };
+        if weight > 0.0 {
+            self.weights.push((moment.at, Number::new(weight)));
+        }
+        let old = moment.at - GROWS_OVER;
+        while self.weights.get(1).is_some_and(|(next, _)| *next <= old)
+            || self.weights.len() > MOST_WEIGHTS
+        {
+            self.weights.remove(0);
+        }
+    }
+
+    /// What is known for a ramp that is paced by what may be lost; none before the first reading.
+    pub fn risk(&self) -> Option<Risk> {
+        let stream = self.errors()?;
+        let canary = stream.seen().canary;
+        let stable = stream.stable().rate()?;
+        let (_, at_most) = quantile::share(canary.events, canary.requests, MISSES);
+        let worst = stream.likelihood().range().map(|(_, ratio)| ratio * stable);
+        Some(Risk {
+            requests_per_second: self.rate?.get(),
+            lost: self.lost(),
+            canary_at_most: worst.map_or(at_most, |worst| worst.min(at_most)),
+            stable,
+            before: self.weights.first().map_or(0.0, |(_, weight)| weight.get()),
+        })
+    }
+
+    /// How many requests of the canary's failed that stable would not have failed; below 0 where
+    /// it fails less.
+    pub fn lost(&self) -> f64 {
+        let Some(stream) = self.errors() else {
+            return 0.0;
+        };
+        let (canary, stable) = (stream.seen().canary, stream.stable().rate());
+        canary.events as f64 - canary.requests as f64 * stable.unwrap_or_default()
     }
 
     /// Watches whether the canary's traffic is what its weight says.
@@ -311,7 +382,8 @@ impl JudgeState {
     pub(crate) fn instants(&mut self) -> impl Iterator<Item = &mut Timestamp> {
         let optional = [&mut self.counted_to, &mut self.since, &mut self.learned_to];
         let known = optional.into_iter().flatten();
-        known.chain(self.young.instants())
+        let weights = self.weights.iter_mut().map(|(at, _)| at);
+        known.chain(self.young.instants()).chain(weights)
     }
 }
 

@@ -114,7 +114,7 @@ pub fn not_enough(open: &[Account<'_>], lasted: Duration, plan: &JudgePlan) -> S
     let traffic = match minutes >= 1.0 {
         true => format!(
             "{} requests of the new version a minute",
-            short(requests as f64 / minutes)
+            counted(requests as f64 / minutes)
         ),
         false => format!("{} requests of the new version so far", thousands(requests)),
     };
@@ -277,6 +277,14 @@ impl fmt::Display for Event {
 fn joined(sentences: &[String]) -> String {
     let said = sentences.iter().filter(|it| !it.is_empty());
     said.map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// A number of requests: `0.5`, `15`, `2,566`.
+fn counted(requests: f64) -> String {
+    match requests >= 10.0 {
+        true => thousands(requests.round() as u64),
+        false => short(requests),
+    }
 }
 
 /// `errors`, `errors and answers slower than 0.25 s`

@@ -32,8 +32,9 @@ impl Service {
             failed: [0.0; 2],
             samples: Vec::new(),
         };
-        for before in (1..=600).rev() {
-            service.pass(Timestamp::ZERO - Duration::from_secs(before), 0.0);
+        // A world has run for a minute before its release begins.
+        for second in -540..60 {
+            service.pass(Timestamp::from_secs(second), 0.0);
         }
         service
     }
@@ -95,13 +96,28 @@ fn judge() -> JudgePlan {
 impl Release {
     fn new(judge: JudgePlan, service: Service) -> Self {
         let pause = || StepKind::Pause(Some(Duration::from_secs(300)));
-        let mut plan = canary(vec![
+        let steps = vec![
             StepKind::SetWeight(10),
             pause(),
             StepKind::SetWeight(50),
             pause(),
-        ]);
-        let every = Duration::from_secs(15);
+        ];
+        Self::of(canary(steps), 15, judge, service)
+    }
+
+    /// A ramp up to a half that the evidence paces, five minutes at least.
+    fn paced(service: Service) -> Self {
+        let bake = Duration::from_secs(300);
+        let mut plan = canary(vec![StepKind::Pace { most: 5_000, bake }]);
+        plan.total = 10_000;
+        plan.routers[0].capabilities.grain = 10_000;
+        let mut judge = judge();
+        judge.failure_budget = Some(50);
+        Self::of(plan, 5, judge, service)
+    }
+
+    fn of(mut plan: Plan, seconds: u64, judge: JudgePlan, service: Service) -> Self {
+        let every = Duration::from_secs(seconds);
         let metric = MetricPlan::judged("judge", "test", serde_json::Value::Null, every, judge);
         plan.background = Some(Background {
             run: RunPlan {
@@ -120,7 +136,7 @@ impl Release {
     fn run(&mut self, seconds: u64) -> Decision {
         let mut last = None;
         for _ in 0..seconds {
-            let weight = f64::from(self.world.share("v2")) / 100.0;
+            let weight = f64::from(self.world.share("v2")) / f64::from(self.world.plan.total);
             self.service.pass(self.world.now, weight);
             self.world.outcomes.clear();
             if !self.blind {
@@ -311,4 +327,87 @@ fn what_a_promoted_release_taught_is_kept_and_an_aborted_one_teaches_nothing() {
     release.world.deploy("v3", 3);
     release.until(300, |_, decision| decision.phase == Phase::Degraded);
     assert_eq!(release.state().learned, learned);
+}
+
+#[test]
+fn evidence_paces_a_good_version_up_to_its_cap_and_then_everyone() {
+    let mut release = Release::paced(Service::new(100.0, [0.003, 0.003]));
+    let first = release.until(30, |it, _| it.world.share("v2") > 0);
+    assert!(matches!(
+        first.waiting.reason,
+        Reason::Pace { budget: 50, .. }
+    ));
+    assert_eq!(
+        release.world.share("v2"),
+        500,
+        "budget 50 of 1,000 requests in 10 s"
+    );
+    let (mut before, mut since) = (500, release.world.now);
+    while before < 5_000 {
+        release.run(1);
+        let share = release.world.share("v2");
+        let lasted = release.world.now.since(since);
+        assert!(
+            share <= 3 * before || lasted.as_secs() >= 30,
+            "{before} to {share}"
+        );
+        if lasted.as_secs() >= 30 {
+            (before, since) = (share, release.world.now);
+        }
+    }
+    release.run(60);
+    assert_eq!(release.world.share("v2"), 5_000);
+    release.until(600, |it, _| it.world.share("v2") == 10_000);
+    assert!(release.world.now >= Timestamp::from_secs(360));
+}
+
+#[test]
+fn of_a_version_that_fails_altogether_no_more_than_the_budget_is_lost() {
+    for rate in [10.0, 100.0, 1000.0, 10_000.0] {
+        let mut release = Release::paced(Service::new(rate, [0.003, 1.0]));
+        release.until(300, |_, decision| decision.phase == Phase::Degraded);
+        let lost = release.service.failed[1];
+        assert!(
+            lost <= 75.0,
+            "{lost} of {rate} a second: {:#?}",
+            release.world.log
+        );
+    }
+}
+
+#[test]
+fn a_paced_ramp_without_metrics_stays_where_it_is() {
+    let mut release = Release::paced(Service::new(100.0, [0.003, 0.003]));
+    release.until(60, |it, _| it.world.share("v2") >= 1_000);
+    release.blind = true;
+    let share = release.world.share("v2");
+    release.run(900);
+    assert_eq!(release.world.share("v2"), share);
+    release.blind = false;
+    release.until(900, |it, _| it.world.share("v2") == 10_000);
+}
+
+#[test]
+fn a_paced_ramp_writes_no_more_than_it_moves() {
+    let mut release = Release::paced(Service::new(100.0, [0.003, 0.003]));
+    release.until(900, |it, _| it.world.share("v2") == 10_000);
+    let routes = release
+        .world
+        .log
+        .iter()
+        .filter(|line| line.contains("route"));
+    let count = routes.count();
+    assert!(count <= 16, "{count}: {:#?}", release.world.log);
+}
+
+#[test]
+fn an_operator_ends_a_paced_ramp() {
+    let mut release = Release::paced(Service::new(1.0, [0.003, 0.003]));
+    release.until(60, |it, _| it.world.share("v2") > 0);
+    release.world.order(OrderKind::Promote);
+    let held = release.run(30);
+    assert!(waits_for_data(&held), "{:?}", held.waiting);
+    release.world.order(OrderKind::Promote);
+    release.run(30);
+    assert_eq!(release.state().stable, Some(RevisionId::new("v2")));
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::findings::{Findings, Site};
-use super::{Input, analysis, judge, routes, steps};
+use super::{Input, analysis, judge, pace, routes, steps};
 use crate::capability::Part;
 use crate::plan::{Amount, Background, Plan, StrategyKind, Threshold};
 use crate::registry::RouterFrame;
@@ -17,13 +17,15 @@ pub(super) fn lower(
     plan: &mut Plan,
     found: &mut Findings,
 ) -> RouterFrame {
-    let frame = routes::frame(input.spec);
+    let mut frame = routes::frame(input.spec);
+    let routing = canary.traffic_routing.as_ref();
+    let unit = routing.map_or(1, |it| pace::refine(input, canary, it, &mut frame));
     plan.strategy = StrategyKind::Canary;
     plan.threshold = canary.replica_progress_threshold;
     check(input, canary, site, found);
     warn(canary, site, found);
     pods(canary, site, plan, found);
-    match &canary.traffic_routing {
+    match routing {
         Some(routing) => routed(input, canary, routing, &frame, site, plan, found),
         None => unrouted(input, canary, &frame, site, plan, found),
     }
@@ -33,6 +35,7 @@ pub(super) fn lower(
         routed: canary.traffic_routing.is_some(),
         certain: parsed(canary, plan),
         frame: &frame,
+        unit,
     };
     plan.steps = steps::steps(scope, &canary.steps, &site.key("steps"), plan, found);
     let background = canary.analysis.as_ref();
@@ -41,6 +44,7 @@ pub(super) fn lower(
         beside(input, background, canary.steps.len(), &site, found)
     });
     judge::canary(plan, site, found);
+    pace::check(plan, site, found);
     judge::plan_scrapes(plan);
     frame
 }

@@ -233,6 +233,7 @@ pub(super) fn canary(plan: &Plan, site: &Site, found: &mut Findings) {
     }
     let parts = |step: &crate::plan::Step| match step.kind {
         StepKind::SetWeight(weight) => weight > 0 && weight < plan.total,
+        StepKind::Pace { .. } => true,
         _ => false,
     };
     if let Some(background) = &plan.background
@@ -247,6 +248,7 @@ pub(super) fn canary(plan: &Plan, site: &Site, found: &mut Findings) {
 pub(super) fn plan_scrapes(plan: &mut Plan) {
     let times = plan.steps.iter().map(|step| match &step.kind {
         StepKind::Pause(duration) => duration.unwrap_or_default(),
+        StepKind::Pace { bake, .. } => *bake,
         StepKind::Analysis(run) => run.longest().unwrap_or_default(),
         _ => Duration::ZERO,
     });

@@ -1,5 +1,5 @@
 use super::findings::{Findings, Site};
-use super::{Input, analysis, gates, trial};
+use super::{Input, analysis, gates, pace, trial};
 use crate::plan::{CanaryScale, Plan, Step, StepKind};
 use crate::registry::RouterFrame;
 use crate::spec::StepSpec;
@@ -16,6 +16,8 @@ pub(super) struct Scope<'a> {
     /// Whether all of them were understood, so that what they lack is known.
     pub(super) certain: bool,
     pub(super) frame: &'a RouterFrame,
+    /// How many parts of the total one of a step's weight is.
+    pub(super) unit: u32,
 }
 
 /// The steps of a canary; `plan` has its routers and its total already.
@@ -60,9 +62,15 @@ fn kinds(
         check_scale(scope, scale, &site.key("setCanaryScale"), found);
         kinds.push(StepKind::SetCanaryScale(scale));
     }
-    if let Some(weight) = spec.set_weight {
+    if let Some(weight) = spec
+        .set_weight
+        .map(|weight| weight.saturating_mul(scope.unit))
+    {
         check_weight(scope, weight, &site.key("setWeight"), plan, found);
         kinds.push(StepKind::SetWeight(weight));
+    }
+    if let Some(pace) = &spec.pace {
+        kinds.push(pace::pace(scope, *pace, &site.key("pace"), plan, found));
     }
     if let Some(route) = &spec.set_header_route {
         trial::header(scope, route, &site.key("setHeaderRoute"), plan, found);
@@ -92,7 +100,7 @@ fn refuse(spec: &StepSpec, site: &Site, found: &mut Findings) {
                 .help("setWeight, pause, analysis, …"),
         );
     }
-    let ends = ["setWeight", "pause", "experiment", "analysis"];
+    let ends = ["setWeight", "pace", "pause", "experiment", "analysis"];
     let ends: Vec<_> = kinds.iter().filter(|kind| ends.contains(*kind)).collect();
     if let [first, second, ..] = ends.as_slice() {
         let message = format!("{first} and {second} in one step: which of them ends it is unclear");

@@ -133,6 +133,7 @@ fn shape(steps: &[Step]) -> Vec<(u32, String)> {
         StepKind::SetMirrorRoute(route) => format!("mirror {}", route.name),
         StepKind::Preview(pods) => format!("preview {pods:?}"),
         StepKind::Switch => "switch".to_owned(),
+        StepKind::Pace { .. } => "pace".to_owned(),
     };
     let line = |step: &Step| (step.index, name(&step.kind));
     steps.iter().map(line).collect()

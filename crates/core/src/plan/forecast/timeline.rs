@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::metric::{self, MetricForecast};
-use super::{Assumed, Moment, Span, some_seconds};
+use super::{Assumed, Moment, Span, seconds, some_seconds};
 use crate::analysis::RunPlan;
 use crate::capability::Part;
 use crate::decide::ratio;
@@ -19,6 +19,8 @@ use crate::plan::{Plan, Reach, StepKind, StrategyKind};
 pub enum What {
     /// Sets the weight.
     Weight,
+    /// Lets evidence choose the weight.
+    Pace,
     /// Waits.
     Pause,
     /// Sets the canary's pods.
@@ -68,6 +70,12 @@ pub enum Hold {
         /// How long; none until an operator promotes.
         #[serde(serialize_with = "some_seconds")]
         duration: Option<Duration>,
+    },
+    /// A judge must find the new version good enough, after this time at least.
+    Evidence {
+        /// How long.
+        #[serde(serialize_with = "seconds")]
+        bake: Duration,
     },
     /// An analysis must pass.
     Analysis {
@@ -176,6 +184,7 @@ impl Walk<'_> {
             Some(StepKind::Pause(duration)) => self.pause(*duration, &mut held_by),
             Some(StepKind::Analysis(run)) => self.analysis(run, &mut held_by),
             Some(StepKind::SetWeight(_)) => self.moves(What::Weight, &mut held_by),
+            Some(StepKind::Pace { bake, .. }) => self.pace(*bake, &mut held_by),
             Some(StepKind::SetCanaryScale(_)) => self.moves(What::Scale, &mut held_by),
             Some(StepKind::SetHeaderRoute(_)) => self.moves(What::Headers, &mut held_by),
             Some(StepKind::SetMirrorRoute(_)) => self.moves(What::Mirror, &mut held_by),
@@ -200,6 +209,14 @@ impl Walk<'_> {
     fn wait(&mut self, earliest: Duration) {
         let latest = self.plan.progress_deadline.max(earliest);
         self.now = self.now.plus(earliest, latest);
+    }
+
+    /// Evidence moves the weight: it takes the bake time, and what the judge takes beyond it.
+    fn pace(&mut self, bake: Duration, held_by: &mut Vec<Hold>) -> What {
+        self.moves(What::Pace, held_by);
+        self.wait(bake);
+        held_by.push(Hold::Evidence { bake });
+        What::Pace
     }
 
     fn pause(&mut self, duration: Option<Duration>, held_by: &mut Vec<Hold>) -> What {

@@ -13,6 +13,9 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Found) {
         Strategy::BlueGreen(_) => "strategy.blueGreen",
         _ => return,
     };
+    if subject.is_compared() {
+        return;
+    }
     let site = subject.site(field);
     let mut judges = subject
         .judging()

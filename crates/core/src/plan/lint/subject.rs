@@ -147,6 +147,12 @@ impl<'a> Subject<'a> {
         metrics.filter(|(_, metric)| !metric.plan.dry_run)
     }
 
+    /// Whether a judge compares both sides, which sees errors and takes back.
+    pub(super) fn is_compared(&self) -> bool {
+        let mut metrics = self.runs.iter().flat_map(|run| &run.plan.metrics);
+        metrics.any(|metric| metric.judge.is_some() && !metric.dry_run)
+    }
+
     /// A weight as a percentage of the total.
     pub(super) fn percent(&self, weight: u32) -> String {
         percent(f64::from(weight) / f64::from(self.plan.total.max(1)))
@@ -261,7 +267,9 @@ impl<'a> Finder<'a, '_> {
             let metrics = template.metrics.iter().enumerate();
             metrics.map(move |(at, spec)| (spec, site.index(at)))
         });
-        let metrics = plan.metrics.iter().zip(written);
+        // A judge is written apart from the metrics.
+        let metrics = plan.metrics.iter().filter(|metric| metric.judge.is_none());
+        let metrics = metrics.zip(written);
         let metrics = metrics.map(|(plan, (spec, site))| {
             let metric = Some(plan.name.clone());
             let site = Site { metric, ..site };

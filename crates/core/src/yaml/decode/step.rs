@@ -7,7 +7,7 @@ use super::duration::{duration, pause};
 use super::{analysis, extension};
 use crate::plan::CanaryScale;
 use crate::route::{HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, StringMatch};
-use crate::spec::{PauseSpec, PluginStep, StepSpec};
+use crate::spec::{PaceSpec, PauseSpec, PluginStep, StepSpec};
 
 /// `steps` of a canary whose weights are parts of `total`.
 pub(super) fn steps(fields: &Fields<'_>, total: u32) -> Vec<StepSpec> {
@@ -37,6 +37,7 @@ fn step(field: &Cursor<'_>, total: u32) -> Option<StepSpec> {
             .get("setMirrorRoute")
             .and_then(|field| mirror_route(&field)),
         plugin: fields.get("plugin").and_then(|field| plugin(&field)),
+        pace: fields.given("pace").and_then(|field| pace(&field)),
         gate: fields.get("gate").and_then(|field| extension::gate(&field)),
         progress_deadline: fields
             .get("progressDeadline")
@@ -50,6 +51,20 @@ fn step(field: &Cursor<'_>, total: u32) -> Option<StepSpec> {
     }
     fields.close();
     Some(step)
+}
+
+fn pace(field: &Cursor<'_>) -> Option<PaceSpec> {
+    if field.is_null() {
+        return Some(PaceSpec::default());
+    }
+    let fields = field.fields()?;
+    let most = fields.get("maxWeight");
+    let pace = PaceSpec {
+        max_weight: most.and_then(|field| field.between(1, 99)),
+        bake: fields.get("bake").and_then(|field| duration(&field)),
+    };
+    fields.close();
+    Some(pace)
 }
 
 fn pause_step(field: &Cursor<'_>) -> Option<PauseSpec> {

@@ -233,3 +233,16 @@ fn a_judge_that_is_wrong_is_refused_at_its_place() {
         assert!(text.contains(path) && text.contains(says), "{text}");
     }
 }
+
+#[test]
+fn a_paced_step_is_read_whole_or_by_its_defaults() {
+    let canary = only_canary(&canary(
+        "      - pace: {maxWeight: 30, bake: 10m}\n      - pace:\n      - pace: {}",
+    ));
+    let paces: Vec<_> = canary.steps.iter().map(|step| step.pace.unwrap()).collect();
+    let whole = crate::spec::PaceSpec {
+        max_weight: Some(30),
+        bake: Some(Duration::from_secs(600)),
+    };
+    assert_eq!(paces, [whole, Default::default(), Default::default()]);
+}

@@ -79,9 +79,11 @@ fn steps(explained: &Explained<'_>, out: &mut Output<'_>) -> io::Result<()> {
     let mut last = None;
     for row in &forecast.steps {
         let mut cells = vec![label(row, &mut last)];
-        cells.push(percent(
-            f64::from(row.weight) / f64::from(forecast.total.max(1)),
-        ));
+        let weight = percent(f64::from(row.weight) / f64::from(forecast.total.max(1)));
+        cells.push(match row.what {
+            What::Pace => format!("≤ {weight}"),
+            _ => weight,
+        });
         if by_pods {
             cells.push(share(row).map_or_else(|| "–".to_owned(), percent));
         }

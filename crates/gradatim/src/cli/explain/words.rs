@@ -19,6 +19,12 @@ pub(super) fn holds(what: What, holds: &[Hold]) -> String {
                 words.push(format!("{} left", count_u32(*pods, "old pod")))
             }
             Hold::Route => words.push(route(what).to_owned()),
+            Hold::Evidence { bake } => {
+                words.push(format!(
+                    "evidence that it is good enough, {} at least",
+                    short(*bake)
+                ));
+            }
             Hold::Pause { duration: Some(it) } => words.push(format!("pause {}", short(*it))),
             Hold::Pause { duration: None } => words.push("until somebody promotes".to_owned()),
             Hold::Analysis { metrics } => lines.extend(metrics.iter().map(metric)),

@@ -320,6 +320,10 @@ impl Teller<'_> {
                     format!("undecided, for an operator to promote or abort{overdue}: {why}");
                 self.say("waits", text, Tone::Waiting, true);
             }
+            (Reason::Pace { .. }, until) => {
+                let until = until.map_or(String::new(), |at| format!(", until {}", clock(at)));
+                self.say_anew("paced", format!("{reason}{until}"), Tone::Plain);
+            }
             (Reason::NotEnoughData { message }, until) => {
                 let until = until.map_or(String::new(), |at| format!(" Until {}.", clock(at)));
                 self.say_anew("waits", format!("{message}{until}"), Tone::Waiting);

@@ -257,3 +257,53 @@ fn blue_green_has_no_moment_at_which_both_have_users() {
         refuses(strategy, spec(), &path, says);
     }
 }
+
+#[test]
+fn a_paced_step_makes_weights_finer_and_gives_its_judge_a_budget() {
+    let pace = StepSpec::pace(crate::spec::PaceSpec::default());
+    let canary = routed("mesh", [StepSpec::set_weight(1), pace.clone()]);
+    let canary = canary.with_analysis(RolloutAnalysis::new(["judge"]));
+    let plan = compiled(&shop(canary), &template(spec())).plan;
+    assert_eq!(plan.total, 10_000);
+    let kinds: Vec<_> = plan.steps.iter().map(|step| step.kind.clone()).collect();
+    let bake = Duration::from_secs(300);
+    assert_eq!(
+        kinds,
+        [
+            StepKind::SetWeight(100),
+            StepKind::Pace { most: 5_000, bake },
+        ]
+    );
+    let judge = plan
+        .background
+        .unwrap()
+        .run
+        .metrics
+        .remove(0)
+        .judge
+        .unwrap();
+    assert_eq!(judge.failure_budget, Some(50));
+
+    let mut coarse = routed("coarse", [pace]).with_analysis(RolloutAnalysis::new(["judge"]));
+    let routing = coarse.traffic_routing.take().unwrap();
+    coarse.traffic_routing = Some(routing.with_max_traffic_weight(100));
+    let plan = compiled(&shop(coarse), &template(spec())).plan;
+    let most = StepKind::Pace { most: 50, bake };
+    assert_eq!((plan.total, &plan.steps[0].kind), (100, &most));
+}
+
+#[test]
+fn a_paced_step_wants_a_judge_beside_it_and_a_router() {
+    let pace = || StepSpec::pace(crate::spec::PaceSpec::default());
+    let path = "spec.strategy.canary.steps[0].pace";
+    refuses(routed("mesh", [pace()]), spec(), path, "there is none");
+    let late = RolloutAnalysis::new(["judge"]).starting_at(1);
+    let late = routed("mesh", [pace()]).with_analysis(late);
+    refuses(late, spec(), path, "begins only after it");
+    let unrouted = CanarySpec::new([pace()]).with_analysis(RolloutAnalysis::new(["judge"]));
+    refuses(unrouted, spec(), path, "needs a trafficRouting");
+    let mut wrong = pace();
+    wrong.pace.as_mut().unwrap().max_weight = Some(100);
+    let wrong = routed("mesh", [wrong]).with_analysis(RolloutAnalysis::new(["judge"]));
+    refuses(wrong, spec(), &format!("{path}.maxWeight"), "1 to 99");
+}
