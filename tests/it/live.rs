@@ -16,6 +16,7 @@ mod kubernetes;
 mod loki;
 mod manifests;
 mod nginx;
+mod programs;
 mod prometheus;
 mod server;
 mod service;

@@ -49,7 +49,7 @@ mod router;
 mod routes;
 
 pub use self::config::{IstioConfig, Sides, TcpRoute, TlsRoute, VirtualService};
-pub use self::router::{IstioRouter, register};
+pub use self::router::{IstioRouter, register, register_confirmed};
 
 /// The least that this router may in each namespace of its objects: a Role, as YAML.
 pub const ROLE: &str = include_str!("../roles/istio.yaml");

@@ -51,19 +51,42 @@ pub struct IstioRouter {
 /// for: `v1`, or `v1beta1` or `v1alpha3` where the control plane is older.
 #[must_use]
 pub fn register(registry: Registry, client: Client, namespace: &str, version: &str) -> Registry {
+    register_confirmed(registry, client, namespace, version, Vec::new())
+}
+
+/// The same, [asking each istiod](IstioRouter::with_control_plane) what the proxies have.
+#[must_use]
+pub fn register_confirmed(
+    registry: Registry,
+    client: Client,
+    namespace: &str,
+    version: &str,
+    control_plane: Vec<Client>,
+) -> Registry {
     let (here, namespace) = (namespace.to_owned(), namespace.to_owned());
-    let version = version.to_owned();
+    let (version, confidence) = (version.to_owned(), confidence(!control_plane.is_empty()));
     registry
         .with_router("istio", move |part, frame| {
-            Ok(IstioConfig::parse(part, frame, &here)?.capabilities())
+            Ok(Capabilities {
+                confidence,
+                ..IstioConfig::parse(part, frame, &here)?.capabilities()
+            })
         })
         .with_router_builder("istio", move |part, frame| {
             let config = IstioConfig::parse(part, frame, &namespace).map_err(|errors| {
                 let text = errors.iter().map(|error| error.message.as_str());
                 PortError::new(FaultKind::Invalid, text.collect::<Vec<_>>().join("; "))
             })?;
-            Ok(Box::new(IstioRouter::new(client.clone(), &version, config)))
+            let router = IstioRouter::new(client.clone(), &version, config);
+            Ok(Box::new(router.with_control_plane(control_plane.clone())))
         })
+}
+
+fn confidence(is_asked: bool) -> Confidence {
+    match is_asked {
+        true => Confidence::Proxy,
+        false => Confidence::Config,
+    }
 }
 
 impl IstioRouter {
@@ -248,10 +271,7 @@ impl TrafficRouter for IstioRouter {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             settle: self.settle,
-            confidence: match self.control_plane.is_there() {
-                true => Confidence::Proxy,
-                false => Confidence::Config,
-            },
+            confidence: confidence(self.control_plane.is_there()),
             ..self.config.capabilities()
         }
     }

@@ -175,6 +175,11 @@ impl Namespace {
         Proxy::before(self.user(roles).await).await
     }
 
+    /// How a program reaches the API server as [`user`](Self::user) does.
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.cluster.dir.path().join(format!("{USER}.yaml"))
+    }
+
     /// Applies an object that belongs to no namespace.
     pub(super) async fn apply_everywhere(&self, object: &Value, plural: &str) {
         let field = |name: &str| object[name].as_str().unwrap();

@@ -28,7 +28,7 @@ use super::cluster::kubelet::Kubelet;
 use super::cluster::{Cluster, Namespace};
 use super::no_secrets;
 
-const ON_INGRESS: &str = "
+pub(super) const ON_INGRESS: &str = "
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata: {name: shop}
@@ -53,7 +53,7 @@ spec:
       - pause: {}
 ";
 
-const ON_SUBSETS: &str = "
+pub(super) const ON_SUBSETS: &str = "
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata: {name: shop}
@@ -289,7 +289,7 @@ fn registry(client: &Client, namespace: &str) -> Registry {
 }
 
 /// What the user has made before the rollout.
-async fn make_routes(world: &Namespace) {
+pub(super) async fn make_routes(world: &Namespace) {
     let services = world.objects("v1", "Service", "services");
     for name in ["shop", "shop-canary"] {
         let mut service = services.kind().named(name);
@@ -317,7 +317,7 @@ async fn make_routes(world: &Namespace) {
     rules(world).create(&rule).await.unwrap();
 }
 
-fn rollouts(world: &Namespace) -> Objects {
+pub(super) fn rollouts(world: &Namespace) -> Objects {
     world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts")
 }
 

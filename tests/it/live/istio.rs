@@ -1,6 +1,6 @@
 //! The router on VirtualServices and DestinationRules, as objects of a real API server.
 
-mod front;
+pub(super) mod front;
 mod traffic;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::manifests::repository;
+
 /// How long a server may take until it answers; machines are shared.
 const LONGEST_START: Duration = Duration::from_secs(60);
 
@@ -127,4 +129,24 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
         let _ = writeln!(std::io::stderr(), "SKIPPED: no {program} on this machine");
     }
     found
+}
+
+/// A program of the examples, built with these features.
+pub(super) fn example(name: &str, features: &str) -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--package", "gradatim-examples"])
+        .args(["--example", name, "--features", features])
+        .args(["--message-format", "json"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{said}");
+    let lines = String::from_utf8(built.stdout).unwrap();
+    let mut artifacts = lines.lines().filter_map(|line| {
+        let artifact: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(artifact["executable"].as_str()?))
+    });
+    let program = artifacts.next_back();
+    program.unwrap_or_else(|| panic!("cargo names no program: {said}"))
 }

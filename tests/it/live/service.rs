@@ -1,8 +1,6 @@
 //! A service in a process of its own, with users, scraped by a real Prometheus: what `gradatim gate`
 //! says of it.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use gradatim::cli::Exit;
@@ -10,8 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::gate::gate;
 use super::prometheus::Live;
-use super::server::{Server, free_port};
-use crate::manifests::repository;
+use super::server::{Server, example, free_port};
 
 /// How far back the gate looks.
 const WINDOW: &str = "5s";
@@ -32,7 +29,7 @@ impl Demo {
         let arguments = ["--port", &port, "--version", version];
         let arguments = arguments.iter().chain(more);
         let arguments: Vec<String> = arguments.map(ToString::to_string).collect();
-        let mut server = Server::start(&program(), &arguments, dir.path());
+        let mut server = Server::start(&example("demo_service", ""), &arguments, dir.path());
         let target = format!("127.0.0.1:{port}");
         server.ready(&format!("http://{target}/ready")).await;
         let users = tokio::spawn(use_it(
@@ -60,25 +57,6 @@ async fn use_it(address: Option<String>) {
         let _ = client.get(address).send().await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-/// `demo_service` of the examples.
-fn program() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--package", "gradatim-examples"])
-        .args(["--example", "demo_service", "--message-format", "json"])
-        .current_dir(repository())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{said}");
-    let lines = String::from_utf8(built.stdout).unwrap();
-    let mut artifacts = lines.lines().filter_map(|line| {
-        let artifact: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(artifact["executable"].as_str()?))
-    });
-    let program = artifacts.next_back();
-    program.unwrap_or_else(|| panic!("cargo names no program: {said}"))
 }
 
 fn manifest() -> String {

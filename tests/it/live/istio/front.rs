@@ -21,30 +21,33 @@ const ISTIO: &str = "networking.istio.io/v1";
 
 /// How the versions are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+pub(in crate::live) enum By {
     Hosts,
     Subsets,
 }
 
 /// Envoy, and what stands before and behind it.
-pub(super) struct Front {
-    pub(super) port: u16,
-    pub(super) router: IstioRouter,
-    pub(super) versions: [Version; 2],
+pub(in crate::live) struct Front {
+    pub(in crate::live) port: u16,
+    pub(in crate::live) router: IstioRouter,
+    pub(in crate::live) versions: [Version; 2],
+    pub(in crate::live) world: Namespace,
+    pub(in crate::live) debug: String,
     envoy: Server,
     _dir: tempfile::TempDir,
     _cluster: Arc<Cluster>,
 }
 
 impl Front {
-    pub(super) async fn start(by: By) -> Option<Self> {
+    pub(in crate::live) async fn start(by: By) -> Option<Self> {
         let cluster = Cluster::shared().await?;
         let (discovery, debug) = {
             let istiod = cluster.istiod().await?;
             (istiod.discovery, istiod.debug)
         };
-        let debug = format!("http://127.0.0.1:{debug}").parse().unwrap();
-        let istiod = client(kube::Config::new(debug), Pace::default()).unwrap();
+        let debug = format!("http://127.0.0.1:{debug}");
+        let istiod = kube::Config::new(debug.parse().unwrap());
+        let istiod = client(istiod, Pace::default()).unwrap();
         let program = find("envoy")?;
         let world = cluster.namespace().await;
         let versions = [Version::start("v1").await, Version::start("v2").await];
@@ -56,6 +59,8 @@ impl Front {
             port,
             router: router(&world, by).await.with_control_plane([istiod]),
             versions,
+            world,
+            debug,
             envoy,
             _dir: dir,
             _cluster: cluster,
@@ -66,13 +71,13 @@ impl Front {
     }
 
     /// Writes a route, and waits until the router says that Envoy has it.
-    pub(super) async fn set(&self, wanted: &Route) {
+    pub(in crate::live) async fn set(&self, wanted: &Route) {
         self.router.apply(wanted).await.unwrap();
         self.sees(wanted).await;
     }
 
     /// Waits until a route is confirmed.
-    pub(super) async fn sees(&self, wanted: &Route) {
+    pub(in crate::live) async fn sees(&self, wanted: &Route) {
         let seen = tokio::time::timeout(Duration::from_secs(30), async {
             loop {
                 let seen = self.router.observe().await.unwrap();
