@@ -9,8 +9,8 @@ use gradatim_core::order::OrderKind;
 use gradatim_core::plan::Plan;
 use gradatim_core::route::Split;
 use gradatim_core::spec::{
-    AnalysisTemplate, BlueGreenSpec, CanarySpec, MetricSpec, Provider, RolloutAnalysis,
-    RolloutSpec, StepSpec, TrafficRouting,
+    AnalysisTemplate, BlueGreenSpec, CanarySpec, JudgeSpec, MetricSpec, PaceSpec, Provider,
+    RolloutAnalysis, RolloutSpec, StepSpec, TrafficRouting,
 };
 use gradatim_sim::{Fault, Happening, Measure, Mishap, Simulation, Target, Traffic, Version};
 use proptest::prelude::*;
@@ -23,6 +23,18 @@ pub(super) enum Step {
     Pause(u64),
     PauseForEver,
     Analysis,
+    /// An analysis that compares both sides.
+    Judge,
+    /// A weight that follows the evidence.
+    Pace,
+}
+
+/// What is measured beside the steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Beside {
+    Nothing,
+    Metric,
+    Judge,
 }
 
 /// How the new version gets its traffic.
@@ -40,7 +52,7 @@ pub(super) enum Way {
 pub(super) struct Case {
     pub(super) way: Way,
     pub(super) steps: Vec<Step>,
-    pub(super) background: bool,
+    pub(super) background: Beside,
     pub(super) replicas: u32,
     /// Seconds until a pod is available.
     pub(super) pods: u64,
@@ -56,6 +68,8 @@ pub(super) struct Case {
 /// How often a metric is measured, in seconds, and how often in a step.
 pub(super) const INTERVAL: u64 = 10;
 pub(super) const COUNT: u64 = 3;
+/// How long a judge waits for more data, in seconds.
+pub(super) const EXTEND: u64 = 60;
 
 impl Case {
     pub(super) fn plan(&self) -> Plan {
@@ -65,6 +79,10 @@ impl Case {
             .with_interval(format!("{INTERVAL}s"));
         let counted = AnalysisTemplate::new("counted", [metric.clone().with_count(COUNT as i64)]);
         let endless = AnalysisTemplate::new("endless", [metric]);
+        let judge = JudgeSpec::new(Provider::new("prometheus", json!({})))
+            .with_interval(format!("{INTERVAL}s"))
+            .with_not_enough_data(format!("extend {EXTEND}s, then proceed"));
+        let judge = AnalysisTemplate::new("judge", []).with_judge(judge);
         let mut spec = match self.way {
             Way::BlueGreen => RolloutSpec::new("shop", BlueGreenSpec::new("shop")),
             _ => RolloutSpec::new("shop", self.canary()),
@@ -72,18 +90,48 @@ impl Case {
         spec = spec.with_replicas(self.replicas);
         spec.progress_deadline_abort = self.deadline_aborts;
         let registry = gradatim_sim::registry();
-        let compiled = compile(&spec, &[counted, endless], &registry);
+        let compiled = compile(&spec, &[counted, endless, judge], &registry);
         compiled
             .unwrap_or_else(|errors| panic!("{errors}\n{self}"))
             .plan
     }
 
+    /// Whether both sides have traffic after so many steps.
+    pub(super) fn is_parted(&self, steps: usize) -> bool {
+        let so_far = self.steps.iter().take(steps).rev();
+        let mut weights = so_far.filter_map(|step| match step {
+            Step::Weight(weight) => Some((1..100).contains(weight)),
+            Step::Pace if self.is_paced() => Some(true),
+            _ => None,
+        });
+        weights.next().unwrap_or(false)
+    }
+
+    /// Whether a judge stands beside the steps.
+    pub(super) fn is_judged(&self) -> bool {
+        let parted = |steps| self.is_parted(steps);
+        self.background == Beside::Judge
+            && self.way != Way::BlueGreen
+            && (1..=self.steps.len()).any(parted)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.background == Beside::Judge && matches!(self.way, Way::Router | Way::DynamicStable)
+    }
+
     fn canary(&self) -> CanarySpec {
-        let steps = self.steps.iter().map(|step| match step {
+        let steps = self.steps.iter().enumerate();
+        let steps = steps.map(|(index, step)| match step {
             Step::Weight(weight) => StepSpec::set_weight(*weight),
             Step::Pause(seconds) => StepSpec::pause_for(Duration::from_secs(*seconds)),
             Step::PauseForEver => StepSpec::pause(),
-            Step::Analysis => StepSpec::analysis(RolloutAnalysis::new(["counted"])),
+            Step::Judge if self.is_parted(index) => {
+                StepSpec::analysis(RolloutAnalysis::new(["judge"]))
+            }
+            Step::Pace if self.is_paced() => StepSpec::pace(pace()),
+            Step::Analysis | Step::Judge | Step::Pace => {
+                StepSpec::analysis(RolloutAnalysis::new(["counted"]))
+            }
         });
         let mut canary = CanarySpec::new(steps);
         if matches!(self.way, Way::Router | Way::DynamicStable) {
@@ -91,8 +139,11 @@ impl Case {
             canary.dynamic_stable_scale = self.way == Way::DynamicStable;
         }
         match self.background {
-            true => canary.with_analysis(RolloutAnalysis::new(["endless"])),
-            false => canary,
+            Beside::Judge if self.is_judged() => {
+                canary.with_analysis(RolloutAnalysis::new(["judge"]))
+            }
+            Beside::Metric => canary.with_analysis(RolloutAnalysis::new(["endless"])),
+            Beside::Nothing | Beside::Judge => canary,
         }
     }
 
@@ -107,6 +158,7 @@ impl Case {
                 "success-rate",
                 Measure::success_rate().over(window).as_vector(true),
             )
+            .metric("judge", Measure::counters())
             .router_lag(Duration::from_secs(self.lag))
             .version("v1", stable)
             .version("v2", version)
@@ -136,7 +188,7 @@ impl fmt::Display for Case {
         } = self;
         writeln!(
             f,
-            "{way:?} {steps:?}, background {background}, {replicas} replicas, pods after {pods} s"
+            "{way:?} {steps:?}, beside {background:?}, {replicas} replicas, pods after {pods} s"
         )?;
         writeln!(
             f,
@@ -153,11 +205,27 @@ impl fmt::Display for Case {
     }
 }
 
+fn pace() -> PaceSpec {
+    PaceSpec {
+        bake: Some(Duration::from_secs(EXTEND)),
+        ..PaceSpec::default()
+    }
+}
+
+fn beside() -> impl Strategy<Value = Beside> {
+    prop_oneof![
+        1 => Just(Beside::Nothing),
+        2 => Just(Beside::Metric),
+        2 => Just(Beside::Judge),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (1_u32..=100).prop_map(Step::Weight),
         2 => (1_u64..=120).prop_map(Step::Pause),
         1 => Just(Step::Analysis),
+        1 => Just(Step::Judge),
     ]
 }
 
@@ -173,15 +241,8 @@ fn way() -> impl Strategy<Value = Way> {
 /// A version without a fault in a world without one.
 pub(super) fn calm() -> impl Strategy<Value = Case> {
     let steps = proptest::collection::vec(step(), 0..6);
-    (
-        way(),
-        steps,
-        any::<bool>(),
-        1_u32..=12,
-        1_u64..=30,
-        0_u64..=5,
-    )
-        .prop_map(|(way, steps, background, replicas, pods, lag)| Case {
+    (way(), steps, beside(), 1_u32..=12, 1_u64..=30, 0_u64..=5).prop_map(
+        |(way, steps, background, replicas, pods, lag)| Case {
             way,
             steps,
             background,
@@ -192,7 +253,8 @@ pub(super) fn calm() -> impl Strategy<Value = Case> {
             deadline_aborts: false,
             happenings: Vec::new(),
             faults: Vec::new(),
-        })
+        },
+    )
 }
 
 fn order() -> impl Strategy<Value = OrderKind> {
@@ -284,13 +346,17 @@ fn fault() -> impl Strategy<Value = Fault> {
 
 /// Anything at all.
 pub(super) fn troubled() -> impl Strategy<Value = Case> {
-    let step = prop_oneof![6 => step(), 1 => Just(Step::PauseForEver)];
+    let step = prop_oneof![
+        6 => step(),
+        1 => Just(Step::PauseForEver),
+        1 => Just(Step::Pace),
+    ];
     let steps = proptest::collection::vec(step, 1..6);
     let errors = prop_oneof![2 => Just(0.0), 1 => 0.0..1.0_f64];
     let happenings = proptest::collection::vec((0_u64..=900, happening()), 0..4);
     let faults = proptest::collection::vec(fault(), 0..4);
     let world = (1_u32..=12, 1_u64..=30, 0_u64..=5, errors, any::<bool>());
-    (way(), steps, any::<bool>(), world, happenings, faults).prop_map(
+    (way(), steps, beside(), world, happenings, faults).prop_map(
         |(
             way,
             steps,

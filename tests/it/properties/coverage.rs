@@ -16,11 +16,13 @@ pub(super) struct Coverage {
 }
 
 /// Every step, wait, order and fault that the cases must meet.
-const WANTED: [&str; 40] = [
+const WANTED: [&str; 44] = [
     "step Weight",
     "step Pause",
     "step PauseForEver",
     "step Analysis",
+    "step Judge",
+    "step Pace",
     "way Router",
     "way DynamicStable",
     "way Ratio",
@@ -51,6 +53,8 @@ const WANTED: [&str; 40] = [
     "wait Pause",
     "wait Held",
     "wait Analysis",
+    "wait NotEnoughData",
+    "wait Pace",
     "wait Draining",
     "wait Promoting",
     "wait Aborted",
@@ -75,6 +79,8 @@ impl Coverage {
                     Step::Pause(_) => "Pause",
                     Step::PauseForEver => "PauseForEver",
                     Step::Analysis => "Analysis",
+                    Step::Judge => "Judge",
+                    Step::Pace => "Pace",
                 },
             );
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gradatim_sim::{Report, What};
 
-use super::case::{COUNT, Case, INTERVAL, Step, Way};
+use super::case::{COUNT, Case, EXTEND, INTERVAL, Step, Way};
 
 /// What a router's read must stand before it counts, and what traffic drains in.
 const SETTLE: u64 = 10;
@@ -29,13 +29,15 @@ pub(super) fn bound(case: &Case) -> Duration {
         .map(|step| match step {
             Step::Weight(_) => pods + change,
             Step::Pause(seconds) => seconds + SLACK,
-            Step::Analysis => INTERVAL * COUNT + SLACK,
+            Step::Analysis | Step::Pace => INTERVAL * COUNT + SLACK,
+            Step::Judge => INTERVAL * COUNT + EXTEND + INTERVAL + SLACK,
             Step::PauseForEver => 0,
         })
         .sum();
     let steps = if case.way == Way::BlueGreen { 0 } else { steps };
     // The start, the last weight, the rebinding, the weight back and the draining.
-    let ends = pods * 2 + change * 5 + SCALE_DOWN;
+    let judged = u64::from(case.is_judged()) * (EXTEND + INTERVAL);
+    let ends = judged + pods * 2 + change * 5 + SCALE_DOWN;
     Duration::from_secs(steps + ends)
 }
 
@@ -57,6 +59,8 @@ pub(super) fn heights(case: &Case, report: &Report) -> Result<(), String> {
         };
         let share = split.share(bind, &"v2".into());
         match allowed[at..].iter().position(|weight| *weight == share) {
+            // What it has on its way down may be what a later step sets.
+            Some(2..) if comes_back(case, &allowed, at, share) => {}
             Some(further) => at += further,
             None if comes_back(case, &allowed, at, share) => {}
             None => return Err(format!("weight {share} does not follow in {allowed:?}")),
