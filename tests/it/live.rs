@@ -21,6 +21,7 @@ mod prometheus;
 mod server;
 mod service;
 mod upstream;
+mod virtual_server;
 mod watching;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@
 //! - A weight total below 100 means nothing to it: such a `maxTrafficWeight` is refused.
 //! - A stable Service without endpoints answers 503 even at weight 100: nothing is raised then.
 //! - It does not say what its workers do: what is read is written, not confirmed.
+//! - All of this is proved on objects of a real API server alone: no request of the tests has passed
+//!   through the controller.
 //! - Another path or host with the same stable Service gets the canary's share as well.
 
 mod config;

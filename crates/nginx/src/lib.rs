@@ -4,7 +4,7 @@
 //! | feature | what it is for | default |
 //! |---|---|---|
 //! | `plain` | plain NGINX: a few servers behind one proxy, no Kubernetes | yes |
-//! | `kubernetes` | the annotations of the community Ingress controller, `VirtualServer` | |
+//! | `kubernetes` | the annotations of the community Ingress controller, F5's `VirtualServer` | |
 //!
 //! # Plain NGINX
 //!
@@ -28,8 +28,12 @@
 
 #[cfg(feature = "kubernetes")]
 pub mod ingress;
+#[cfg(any(feature = "plain", feature = "kubernetes"))]
+mod pattern;
 #[cfg(feature = "plain")]
 pub mod plain;
+#[cfg(feature = "kubernetes")]
+pub mod virtual_server;
 
 #[cfg(all(doctest, feature = "plain"))]
 #[doc = include_str!("../README.md")]

@@ -12,18 +12,21 @@ use gradatim_core::port::{PortError, TrafficRouter};
 use gradatim_core::route::{Route, Slot, Split};
 use gradatim_kubernetes::client::Pace;
 use gradatim_kubernetes::objects::{Kind, Objects};
+use gradatim_kubernetes::owner::Owner;
 use serde_json::{Value, json};
 
 use super::cluster::proxy::{Proxy, Wrong};
 use super::cluster::{Cluster, Namespace};
 use super::ingress::OnIngresses;
 use super::istio::OnSubsets;
+use super::virtual_server::OnVirtualServers;
 
 /// Where two objects hold the split, and the first of them stays well.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum On {
     Ingresses,
     VirtualServices,
+    VirtualServers,
 }
 
 /// A router that goes by a proxy, at 20 of 100.
@@ -45,11 +48,16 @@ impl Scene {
                 OnSubsets(Arc::clone(cluster)).world().await,
                 gradatim_istio::ROLE,
             ),
+            On::VirtualServers => (
+                OnVirtualServers(Arc::clone(cluster)).world().await,
+                gradatim_nginx::virtual_server::ROLE,
+            ),
         };
         let way = world.way(&[role]).await;
         let router: Arc<dyn TrafficRouter> = match on {
             On::Ingresses => Arc::new(super::ingress::router_of(&world, way.client())),
             On::VirtualServices => Arc::new(super::istio::router_of(&world, way.client(), "v1")),
+            On::VirtualServers => Arc::new(super::virtual_server::router_of(&world, way.client())),
         };
         router.apply(&route(1, 20)).await.unwrap();
         let scene = Self {
@@ -66,7 +74,7 @@ impl Scene {
     fn second(&self) -> &'static str {
         match self.on {
             On::Ingresses => "shop-mobile-canary",
-            On::VirtualServices => "mobile",
+            On::VirtualServices | On::VirtualServers => "mobile",
         }
     }
 
@@ -80,6 +88,10 @@ impl Scene {
                 "VirtualService",
                 "virtualservices",
             ),
+            On::VirtualServers => {
+                self.world
+                    .objects("k8s.nginx.org/v1", "VirtualServer", "virtualservers")
+            }
         }
     }
 
@@ -89,16 +101,23 @@ impl Scene {
             On::Ingresses => super::ingress::weights(&self.world)
                 .await
                 .map(|weight| weight.as_str().unwrap().parse().unwrap()),
-            On::VirtualServices => {
+            On::VirtualServices | On::VirtualServers => {
                 let [mut first, mut second] = [0, 0];
                 for (name, part) in [("web", &mut first), ("mobile", &mut second)] {
-                    let [stable, canary] = super::istio::weights(&self.world, name).await;
+                    let [stable, canary] = self.weights(name).await;
                     let [stable, canary] = [stable, canary].map(|part| part.as_u64().unwrap());
                     assert_eq!(stable + canary, 100, "{name}");
                     *part = canary;
                 }
                 [first, second]
             }
+        }
+    }
+
+    async fn weights(&self, name: &str) -> [Value; 2] {
+        match self.on {
+            On::VirtualServers => super::virtual_server::weights(&self.world, name).await,
+            _ => super::istio::weights(&self.world, name).await,
         }
     }
 
@@ -164,7 +183,7 @@ async fn everywhere<F: Future<Output = ()>>(test: impl Fn(Arc<Cluster>, On) -> F
     let Some(cluster) = Cluster::shared().await else {
         return;
     };
-    let all = [On::Ingresses, On::VirtualServices];
+    let all = [On::Ingresses, On::VirtualServices, On::VirtualServers];
     join_all(all.map(|on| test(Arc::clone(&cluster), on))).await;
 }
 
@@ -261,6 +280,12 @@ async fn what_a_stranger_edits_between_read_and_write_stays_and_the_next_round_g
                             "nginx.ingress.kubernetes.io/canary-weight": "3",
                         }}})
                     }
+                    "VirtualServer" => {
+                        let mut routes = found["spec"]["routes"].clone();
+                        routes[0]["splits"][0]["weight"] = 97.into();
+                        routes[0]["splits"][1]["weight"] = 3.into();
+                        json!({"metadata": {"labels": {"seen": "yes"}}, "spec": {"routes": routes}})
+                    }
                     _ => {
                         let mut http = found["spec"]["http"].clone();
                         http[0]["route"][0]["weight"] = 97.into();
@@ -328,11 +353,20 @@ async fn first(scene: &Scene) -> u64 {
                 &left["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"];
             weight.as_str().unwrap().parse().unwrap()
         }
-        On::VirtualServices => {
-            let [_, canary] = super::istio::weights(&scene.world, "web").await;
+        On::VirtualServices | On::VirtualServers => {
+            let [_, canary] = scene.weights("web").await;
             canary.as_u64().unwrap()
         }
     }
+}
+
+/// Another owner, which is there: what belongs to nobody the garbage collector takes away.
+async fn basket(objects: &Objects, beside: &Value) -> Value {
+    let namespace = beside["metadata"]["namespace"].as_str().unwrap();
+    let maps = Kind::new("v1", "ConfigMap", "configmaps");
+    let maps = Objects::new(objects.client(), namespace, maps);
+    let basket = maps.apply(&maps.kind().named("basket")).await.unwrap();
+    Owner::of(&basket).unwrap().reference()
 }
 
 #[tokio::test]
@@ -342,10 +376,7 @@ async fn an_object_that_another_takes_in_the_middle_is_left_to_it() {
         scene.meanwhile(|objects, found| {
             async move {
                 let theirs = match objects.kind().name() {
-                    "Ingress" => json!({"ownerReferences": [{
-                        "apiVersion": "v1", "kind": "ConfigMap", "name": "basket", "uid": "1",
-                        "controller": true,
-                    }]}),
+                    "Ingress" => json!({"ownerReferences": [basket(&objects, &found).await]}),
                     _ => json!({"annotations": {
                         "argo-rollouts.argoproj.io/managed-by-rollouts": "basket",
                     }}),

@@ -17,6 +17,7 @@ use super::cluster::Cluster;
 use super::cluster::proxy::{Proxy, Wrong};
 use super::ingress::OnIngresses;
 use super::istio::OnSubsets;
+use super::virtual_server::OnVirtualServers;
 
 /// A port as far as it is watched.
 enum Port {
@@ -154,6 +155,18 @@ async fn the_router_on_virtual_services_tells_of_every_change_and_of_its_own_end
     let objects = world.objects(version, "VirtualService", "virtualservices");
     let way = world.way(&[gradatim_istio::ROLE]).await;
     let router = super::istio::router_of(&world, way.client(), "v1");
+    tells(&Port::Router(Arc::new(router)), &way, &objects, "mobile").await;
+}
+
+#[tokio::test]
+async fn the_router_on_virtual_servers_tells_of_every_change_and_of_its_own_end() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let world = OnVirtualServers(cluster).world().await;
+    let objects = world.objects("k8s.nginx.org/v1", "VirtualServer", "virtualservers");
+    let way = world.way(&[gradatim_nginx::virtual_server::ROLE]).await;
+    let router = super::virtual_server::router_of(&world, way.client());
     tells(&Port::Router(Arc::new(router)), &way, &objects, "mobile").await;
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use gradatim_core::id::RevisionId;
-use gradatim_core::route::{HeaderMatch, HeaderRoute, Slot, Split, StringMatch};
+use gradatim_core::route::{HeaderMatch, HeaderRoute, Slot, Split};
 use serde::de::DeserializeOwned;
 
 use super::config::Config;
 use super::encode::{GRAIN, MARK, plumbing, text};
 use super::record::{Part, Record};
 use super::syntax::{Directive, parse};
+use crate::pattern::matched;
 
 /// The file cannot be read as a route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -207,32 +208,12 @@ fn header(map: &Directive, written: Option<&HeaderMatch>) -> Option<HeaderMatch>
         None => variable.replace('_', "-"),
     };
     let mut keys = map.block.iter().filter(|line| line.word(1) == "1");
-    let pattern = keys.next()?.word(0).strip_prefix('~')?.to_owned();
-    let header_value = match pattern.strip_prefix('^') {
-        Some(text) => match (text.strip_suffix('$').and_then(literal), literal(text)) {
-            (Some(exact), _) => StringMatch::Exact(exact),
-            (None, Some(prefix)) => StringMatch::Prefix(prefix),
-            _ => StringMatch::Regex(pattern),
-        },
-        None => StringMatch::Regex(pattern),
-    };
+    let pattern = keys.next()?.word(0).strip_prefix('~')?;
+    let header_value = matched(pattern);
     keys.next().is_none().then_some(HeaderMatch {
         header_name,
         header_value,
     })
-}
-
-/// The text that a pattern without any operator stands for.
-fn literal(pattern: &str) -> Option<String> {
-    let (mut text, mut chars) = (String::new(), pattern.chars());
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => text.push(chars.next().filter(char::is_ascii_punctuation)?),
-            c if c.is_ascii_punctuation() => return None,
-            c => text.push(c),
-        }
-    }
-    Some(text)
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use gradatim_core::id::Digest;
-use gradatim_core::route::{HeaderMatch, HeaderRoute, Slot, Split, StringMatch};
+use gradatim_core::route::{HeaderMatch, HeaderRoute, Slot, Split};
 
 use super::config::{Config, Sticky, is_header};
 use super::record::Record;
 use super::syntax::quote;
+use crate::pattern::pattern;
 
 /// Each of our comments begins so.
 pub(super) const MARK: &str = "# gradatim ";
@@ -193,26 +194,6 @@ fn header(
 
 fn variable(header: &str) -> String {
     format!("$http_{}", header.to_ascii_lowercase().replace('-', "_"))
-}
-
-/// A plain key of a map would be compared without regard to case, a pattern is not.
-fn pattern(wanted: &StringMatch) -> String {
-    match wanted {
-        StringMatch::Exact(text) => format!("~^{}$", literal(text)),
-        StringMatch::Prefix(text) => format!("~^{}", literal(text)),
-        StringMatch::Regex(pattern) => format!("~{pattern}"),
-    }
-}
-
-fn literal(text: &str) -> String {
-    let mut literal = String::new();
-    for c in text.chars() {
-        if c.is_ascii_punctuation() {
-            literal.push('\\');
-        }
-        literal.push(c);
-    }
-    literal
 }
 
 /// Which upstream a request goes to, by header routes and the split.

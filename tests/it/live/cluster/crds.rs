@@ -7,8 +7,11 @@ use gradatim_kubernetes::Client;
 use gradatim_kubernetes::objects::{Kind, Objects, name_of};
 use serde_json::{Value, json};
 
-/// Group, kind, plural and version of those that keep whatever they are given.
-const SERVED: [(&str, &str, &str, &str); 1] = [("argoproj.io", "Rollout", "rollouts", "v1alpha1")];
+/// Group, kind, plural and version of those whose definitions are made here.
+const SERVED: [(&str, &str, &str, &str); 2] = [
+    ("argoproj.io", "Rollout", "rollouts", "v1alpha1"),
+    ("k8s.nginx.org", "VirtualServer", "virtualservers", "v1"),
+];
 /// Istio's, as they come with its control plane.
 const OF_ISTIO: [&str; 4] = [
     "virtualservices",
@@ -63,10 +66,58 @@ fn spec(group: &str, kind: &str, plural: &str, version: &str) -> Value {
             "name": version, "served": true, "storage": true,
             "schema": {"openAPIV3Schema": {
                 "type": "object",
-                "properties": {"spec": anything, "status": anything},
+                "properties": {"spec": properties(kind), "status": anything},
             }},
             "subresources": {"status": {}},
         }],
+    })
+}
+
+/// What the API server checks of a kind's objects.
+fn properties(kind: &str) -> Value {
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    if kind != "VirtualServer" {
+        return anything;
+    }
+    // The F5 controller looks at the sum of the weights, and at each, when it reads an object; here
+    // the API server does, so that none is ever written.
+    let split = json!({
+        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {"weight": {"type": "integer", "minimum": 0, "maximum": 100}},
+        "required": ["weight", "action"],
+    });
+    let condition = json!({
+        "type": "object",
+        "properties": {
+            "header": {"type": "string", "pattern": "^[-A-Za-z0-9]+$"},
+            "cookie": {"type": "string", "pattern": "^[_A-Za-z0-9]+$"},
+            "value": {"type": "string", "pattern": r#"^([^"\\]|\\.)*$"#},
+        },
+        "required": ["value"],
+    });
+    let one_match = json!({
+        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {"conditions": {"type": "array", "minItems": 1, "items": condition}},
+        "required": ["conditions"],
+    });
+    let splits = json!({
+        "type": "array", "minItems": 2, "maxItems": 16, "items": split,
+        "x-kubernetes-validations": [{
+            "rule": "self.map(one, one.weight).sum() == 100",
+            "message": "the sum of the weights of all splits must be equal to 100",
+        }],
+    });
+    let route = json!({
+        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {
+            "path": {"type": "string"},
+            "splits": splits,
+            "matches": {"type": "array", "items": one_match},
+        },
+    });
+    json!({
+        "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {"routes": {"type": "array", "maxItems": 32, "items": route}},
     })
 }
 

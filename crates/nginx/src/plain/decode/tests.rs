@@ -17,11 +17,3 @@ fn percentages_are_read_as_nginx_takes_them() {
         assert_eq!(hundredths(text), wanted, "{text}");
     }
 }
-
-#[test]
-fn a_pattern_with_an_operator_is_no_literal() {
-    assert_eq!(literal("a\\.b").as_deref(), Some("a.b"));
-    assert_eq!(literal("a.b"), None);
-    assert_eq!(literal("a\\d"), None);
-    assert_eq!(literal("a\\"), None);
-}
