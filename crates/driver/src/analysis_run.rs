@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::deadline::Deadlines;
 use crate::evidence::{self, Evidence};
 use crate::measure::{ask_provider, is_served_by};
+use crate::probe::{Unmeasurable, probe};
 
 /// It comes to an end by itself, as one in a step does.
 const KEY: RunKey = RunKey::Step(0);
@@ -171,6 +172,13 @@ impl AnalysisRun {
             found.extend(read.await.filter(|evidence| !evidence.lines.is_empty()));
         }
         found
+    }
+
+    /// What its metrics would not have to measure as things stand; a provider that cannot tell
+    /// is left out. Worth a look before the first step, for at most one deadline.
+    pub async fn probe(&self) -> Vec<Unmeasurable> {
+        let (clock, metrics) = (Arc::clone(&self.clock), self.plan.metrics.iter());
+        probe(clock, self.limit, &self.providers, metrics).await
     }
 
     /// Ends what runs on the other side.

@@ -16,6 +16,7 @@ use crate::driver::StartError;
 use crate::evidence::Evidence;
 use crate::orders::OrderError;
 use crate::ports::Ports;
+use crate::probe::Unmeasurable;
 use crate::turn::Turn;
 
 /// Where a rollout stands.
@@ -32,6 +33,8 @@ pub struct Status {
     pub decision: Arc<Decision>,
     /// Lines that say why measurements failed, the newest last.
     pub evidence: Arc<[Evidence]>,
+    /// What its metrics would not have to measure, as it was when the attempt began.
+    pub unmeasurable: Arc<[Unmeasurable]>,
     /// Why it is no longer driven here; none while it is.
     pub ended: Option<Ended>,
 }
@@ -44,6 +47,7 @@ impl Status {
             now: turn.now,
             decision: Arc::clone(&turn.decision),
             evidence: Arc::clone(&turn.evidence),
+            unmeasurable: Arc::clone(&turn.unmeasurable),
             ended: None,
         }
     }

@@ -23,6 +23,7 @@ use crate::observe::Eyes;
 use crate::orders::{Answer, Desk, OrderTicket};
 use crate::perform::{Hands, Stage};
 use crate::ports::Ports;
+use crate::probe::Probing;
 use crate::turn::{Persisted, Turn, TurnError, is_at_rest};
 
 /// How long nothing is observed in flight at most, where a port may miss a change.
@@ -47,6 +48,7 @@ pub struct Round {
     measurements: Measurements,
     telling: Telling,
     gathering: Gathering,
+    probing: Probing,
 }
 
 impl Round {
@@ -65,6 +67,7 @@ impl Round {
             measurements: Measurements::default(),
             telling: Telling::default(),
             gathering: Gathering::default(),
+            probing: Probing::default(),
         }
     }
 
@@ -140,14 +143,15 @@ impl Round {
         async move { beat(&ports, &holder).await }
     }
 
-    /// Lets measurements, their evidence and notifications go on, and resolves when one has ended: then it is
-    /// time for a turn. Never resolves when none is under way.
+    /// Lets measurements, what is looked for beside them, and notifications go on, and resolves
+    /// when one has ended: then it is time for a turn. Never resolves when none is under way.
     pub async fn ready(&mut self) {
         let measured = self.measurements.ready(&self.ports);
         let told = self.telling.ready(&self.ports);
         let gathered = self.gathering.ready();
-        pin_mut!(measured, told, gathered);
-        match select(measured, select(told, gathered)).await {
+        let probed = self.probing.ready();
+        pin_mut!(measured, told, gathered, probed);
+        match select(select(measured, probed), select(told, gathered)).await {
             Either::Left(_) | Either::Right(_) => {}
         }
     }
@@ -201,6 +205,7 @@ impl Round {
             decision,
             persisted,
             evidence: self.gathering.found(),
+            unmeasurable: self.probing.found(),
             late,
             took: self.ports.clock.now().since(began),
         })
@@ -252,6 +257,7 @@ impl Round {
         self.measurements
             .follow(&decision.wanted, state, ports, &self.plan);
         self.gathering.follow(seen, state, ports, &self.plan);
+        self.probing.follow(decision, state, ports, &self.plan);
         self.telling
             .follow(&self.id, &decision.events, ports, &self.gathering);
         let mailbox = self.desk.answer(&decision.acknowledged);

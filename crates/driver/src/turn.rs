@@ -12,6 +12,7 @@ use gradatim_core::reason::Reason;
 use gradatim_core::time::Timestamp;
 
 use crate::evidence::Evidence;
+use crate::probe::Unmeasurable;
 
 /// What became of a decision's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Turn {
     pub persisted: Persisted,
     /// Lines that say why measurements failed, the newest last; no decision reads them.
     pub evidence: Arc<[Evidence]>,
+    /// What this attempt's metrics would not have to measure; no decision reads it.
+    pub unmeasurable: Arc<[Unmeasurable]>,
     /// How much later than the previous decision asked for this round came; zero when it came
     /// before, because something had happened.
     pub late: Duration,

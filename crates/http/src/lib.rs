@@ -33,6 +33,7 @@ pub mod frame;
 mod oauth2;
 mod part;
 mod request;
+pub mod selector;
 mod vault;
 
 pub use self::answer::Answer;

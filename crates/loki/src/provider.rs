@@ -8,12 +8,16 @@ use gradatim_core::measurement::{Ask, Notes, Outcome};
 use gradatim_core::port::{MetricProvider, Missing, PortError, Secrets};
 use gradatim_core::time::Timestamp;
 use gradatim_http::HttpClient;
-use gradatim_http::frame::{self, Data};
+use gradatim_http::frame;
+use gradatim_http::selector::{in_braces, known};
 use serde_json::Value;
 
 use crate::config::Config;
 use crate::part::Asking;
 use crate::{decode, encode};
+
+/// How far back a probe looks for lines.
+const RECENT: Duration = Duration::from_secs(3600);
 
 /// Measures with Loki; one value serves every rollout and every server.
 #[derive(Clone, Debug)]
@@ -73,20 +77,62 @@ impl MetricProvider for Loki {
 
     async fn probe(&self, query: &Value) -> Result<Vec<Missing>, PortError> {
         let asking = asking(query)?;
-        let query = encode::logql(&asking, Duration::ZERO);
-        let request = encode::value(&asking, &self.config, &query, gradatim_http::now())?;
-        let answer = self.client.send(&request).await?;
-        let nothing = match frame::found(&answer)?.data {
-            Data::Vector(series) | Data::Matrix(series) => series.is_empty(),
-            _ => false,
+        let mut missing = Vec::new();
+        for stream in in_braces(&asking.query) {
+            let (stream, labels) = known(stream);
+            missing.extend(self.without(&asking, &stream, &labels).await?);
+        }
+        Ok(missing)
+    }
+}
+
+impl Loki {
+    /// Whether streams have lines at all, and any with each of these labels: before a release
+    /// starts nothing bears the new version's value, but its label must be there.
+    async fn without(
+        &self,
+        asking: &Asking,
+        stream: &str,
+        labels: &[&str],
+    ) -> Result<Option<Missing>, PortError> {
+        // Loki wants one matcher that is not empty.
+        if stream == "{}" {
+            return Ok(None);
+        }
+        if !self.has_lines(asking, stream).await? {
+            return Ok(Some(Missing {
+                what: format!("Loki has no lines of {stream} within the last hour"),
+                help: "an empty answer is no zero: say what it means with onNoData, or name it in \
+                       the condition (len(result) == 0 || …), or end the query with: or vector(0)"
+                    .to_owned(),
+            }));
+        }
+        for label in labels {
+            let open = stream.strip_suffix('}').unwrap_or(stream);
+            let labelled = format!("{open},{label}!=\"\"}}");
+            if !self.has_lines(asking, &labelled).await? {
+                return Ok(Some(Missing {
+                    what: format!(
+                        "no lines of {stream} have the label {label}, which tells the sides apart"
+                    ),
+                    help: "name the label that does".to_owned(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn has_lines(&self, asking: &Asking, stream: &str) -> Result<bool, PortError> {
+        let asking = Asking {
+            query: stream.to_owned(),
+            window: Some(RECENT),
+            ..asking.clone()
         };
-        let missing = nothing.then(|| Missing {
-            what: format!("Loki has nothing for {query}"),
-            help: "an empty answer is no zero: say what it means with onNoData, or name it in the \
-                   condition (len(result) == 0 || …), or end the query with: or vector(0)"
-                .to_owned(),
-        });
-        Ok(missing.into_iter().collect())
+        let now = gradatim_http::now();
+        let request = encode::lines(&asking, &self.config, now, RECENT, 1)?;
+        let answer = self.client.send(&request).await?;
+        let lines = decode::lines(frame::found(&answer)?.data, &answer, 1)?;
+        Ok(!lines.is_empty())
     }
 }
 

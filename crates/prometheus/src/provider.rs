@@ -8,11 +8,12 @@ use gradatim_core::measurement::{Ask, Counter, Notes, Outcome, Reading, Series};
 use gradatim_core::port::{MetricProvider, Missing, PortError, Secrets};
 use gradatim_core::time::Timestamp;
 use gradatim_http::frame::{self, Data, Found};
+use gradatim_http::selector::known;
 use gradatim_http::{Answer, Endpoint, HttpClient, Request};
 use serde_json::Value;
 
 use crate::config::Config;
-use crate::counters::Counters;
+use crate::counters::{Counters, Counts};
 use crate::part::{Asking, Question};
 use crate::{encode, selectors};
 
@@ -84,44 +85,43 @@ impl Prometheus {
         Ok(!matches!(found.data, Data::Vector(series) if series.is_empty()))
     }
 
-    async fn without_series(
-        &self,
-        endpoint: &Endpoint,
-        query: &str,
-    ) -> Result<Vec<Missing>, PortError> {
+    /// What a query names and nobody has; before a release starts nothing bears the new version's
+    /// value, but its label must be there.
+    async fn missing(&self, endpoint: &Endpoint, query: &str) -> Result<Vec<Missing>, PortError> {
         let mut missing = Vec::new();
         for selector in selectors::selectors(query) {
-            if !self.has_series(endpoint, &selector).await? {
-                missing.push(Missing {
-                    what: format!("Prometheus has no series {selector}"),
-                    help: "is it scraped, and are its labels written right?".to_owned(),
-                });
-            }
+            let (selector, labels) = known(&selector);
+            missing.extend(self.without(endpoint, &selector, &labels).await?);
         }
         Ok(missing)
     }
 
-    /// Whether a selector has series at all, and any with this label.
-    async fn without_label(
+    /// Whether a selector has series at all, and any with each of these labels.
+    async fn without(
         &self,
         endpoint: &Endpoint,
         selector: &str,
-        label: &str,
-    ) -> Result<Vec<Missing>, PortError> {
-        let missing = self.without_series(endpoint, selector).await?;
-        if !missing.is_empty() {
-            return Ok(missing);
+        labels: &[&str],
+    ) -> Result<Option<Missing>, PortError> {
+        if !is_empty(selector) && !self.has_series(endpoint, selector).await? {
+            return Ok(Some(Missing {
+                what: format!("Prometheus has no series {selector}"),
+                help: "is it scraped, and are its labels written right?".to_owned(),
+            }));
         }
-        let labelled = with_matcher(selector, &format!("{label}!=\"\""));
-        if self.has_series(endpoint, &labelled).await? {
-            return Ok(Vec::new());
+        for label in labels {
+            let labelled = with_matcher(selector, &format!("{label}!=\"\""));
+            if !self.has_series(endpoint, &labelled).await? {
+                return Ok(Some(Missing {
+                    what: format!(
+                        "no series {selector} has the label {label}, which tells the sides apart"
+                    ),
+                    help: "name the label that does; in a ready-made query under labels.version"
+                        .to_owned(),
+                }));
+            }
         }
-        Ok(vec![Missing {
-            what: format!(
-                "no series {selector} has the label {label}, which tells the sides apart"
-            ),
-            help: "name the label that does, under labels.version or label".to_owned(),
-        }])
+        Ok(None)
     }
 }
 
@@ -166,17 +166,23 @@ impl MetricProvider for Prometheus {
         let Asking { endpoint, question } = asking(query)?;
         match &question {
             Question::Query(query) | Question::Range { query, .. } => {
-                self.without_series(&endpoint, query).await
+                self.missing(&endpoint, query).await
             }
-            Question::Preset(preset) => match preset.must_have() {
-                Some((selector, label)) => self.without_label(&endpoint, &selector, &label).await,
-                None => Ok(Vec::new()),
-            },
+            Question::Preset(preset) => {
+                let Some((selector, label)) = preset.must_have() else {
+                    return Ok(Vec::new());
+                };
+                let missing = self.without(&endpoint, &selector, &[&label]).await?;
+                Ok(missing.into_iter().collect())
+            }
             Question::Counters(counters) => {
                 let mut missing = Vec::new();
-                for (_, selector) in counters.selectors() {
-                    let without = self.without_label(&endpoint, selector, &counters.label);
-                    missing.extend(without.await?);
+                for (counts, selector) in counters.selectors() {
+                    // Without a failed request there may be no series of them.
+                    if counts != Counts::Errors {
+                        let label = counters.label.as_str();
+                        missing.extend(self.without(&endpoint, selector, &[label]).await?);
+                    }
                 }
                 Ok(missing)
             }
@@ -203,6 +209,15 @@ fn notes(query: String, warnings: Vec<String>) -> Notes {
 /// A part that its parser accepted is read again, its late arguments filled in.
 fn asking(query: &Value) -> Result<Asking, PortError> {
     Asking::parse(query).map_err(|errors| gradatim_http::misread(&errors))
+}
+
+/// Whether a selector selects by nothing.
+fn is_empty(selector: &str) -> bool {
+    selector
+        .trim_start_matches('{')
+        .trim_end_matches('}')
+        .trim()
+        .is_empty()
 }
 
 /// A selector with one more matcher.

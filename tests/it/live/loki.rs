@@ -227,6 +227,13 @@ async fn the_shapes_of_answers(live: &Live, now: Timestamp) {
     let nothing = json!({"query": "{app=\"nope\"}"});
     let missing = live.provider.probe(&nothing).await.unwrap();
     assert!(missing[0].help.contains("onNoData"), "{missing:?}");
+    // No line that fails is how it should be, as long as there are lines.
+    for (label, lacks) in [("version", false), ("track", true)] {
+        let stream = format!("{{app=\"web\", {label}=\"{{{{args.canary-hash}}}}\"}}");
+        let query = format!("sum(rate({stream} |= \"no such line\" [1m]))");
+        let missing = live.provider.probe(&json!({"query": query})).await.unwrap();
+        assert_eq!(missing.len(), usize::from(lacks), "{missing:?}");
+    }
 }
 
 async fn the_verdict_of_a_gate(live: &Live) {

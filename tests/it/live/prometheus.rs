@@ -404,6 +404,18 @@ async fn a_probe_names_what_has_no_series_and_no_label_to_tell_sides_apart() {
         named,
         ["Prometheus has no series htpp_requests_total{a=\"b\"}"]
     );
+    // Before the release starts nothing bears its name; its label must be there.
+    let late = |label: &str| {
+        json!({"query": format!(
+            "sum(rate(http_requests_total{{app=\"shop\",{label}=\"{{{{args.canary-hash}}}}\"}}[1m]))"
+        )})
+    };
+    assert_eq!(provider.probe(&late("version")).await.unwrap(), []);
+    let missing = provider.probe(&late("track")).await.unwrap();
+    assert_eq!(
+        missing[0].what,
+        "no series http_requests_total{app=\"shop\"} has the label track, which tells the sides apart"
+    );
     let preset = |label: &str| {
         json!({"preset": {
             "measure": "success-rate", "workload": "shop", "version": "v1",

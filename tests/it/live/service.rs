@@ -119,6 +119,33 @@ async fn a_service_in_a_process_of_its_own_gets_the_verdict_that_it_deserves() {
         let (exit, out, err) = tokio::task::block_in_place(|| gate(&manifest(), &arguments));
         assert_eq!(exit, wanted, "{version}: {out}{err}");
         assert!(out.contains(words), "{version}: {out}");
+        let warned = err.contains("warning");
+        assert!(!warned, "there is something to measure: {err}");
+    }
+    a_metric_without_series_is_named_first(&live);
+}
+
+fn a_metric_without_series_is_named_first(live: &Live) {
+    let arguments = ["--prometheus", &live.address, "--arg", "version=good"];
+    for (wrong, words) in [
+        (
+            ("workload: shop", "workload: shoq"),
+            "Prometheus has no series http_requests_total",
+        ),
+        (
+            ("{workload: job}", "{workload: job, version: track}"),
+            "has the label track, which tells the sides apart",
+        ),
+    ] {
+        let manifest = manifest().replace(wrong.0, wrong.1);
+        let (exit, out, err) = tokio::task::block_in_place(|| gate(&manifest, &arguments));
+        assert_eq!(exit, Exit::Undecided, "{out}{err}");
+        let first = err.lines().next().unwrap_or_default();
+        assert!(first.starts_with("warning: success-rate: "), "{err}");
+        let advice = err.split("  = ").next().unwrap_or_default();
+        let advice = advice.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(advice.contains(words), "{advice}");
+        assert!(err.contains("  = "), "what to do about it: {err}");
     }
 }
 

@@ -34,6 +34,7 @@ use self::disk::{Area, Disk};
 pub use self::rollout::FileRollout;
 use crate::clock::wall;
 use crate::evidence::Evidence;
+use crate::probe::Unmeasurable;
 use crate::turn::Turn;
 use crate::witness::Witness;
 
@@ -80,9 +81,33 @@ pub struct Published {
     /// Lines that say why measurements failed, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+    /// What its metrics would not have to measure, as it was when the attempt began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmeasurable: Vec<Unmeasurable>,
 }
 
 impl Published {
+    fn new(id: &RolloutId, decision: &Decision, now: Timestamp) -> Self {
+        Self {
+            rollout: id.clone(),
+            since: now,
+            phase: decision.phase,
+            message: decision.message.clone(),
+            waiting: decision.waiting.clone(),
+            summary: decision.summary.clone(),
+            evidence: Vec::new(),
+            unmeasurable: Vec::new(),
+        }
+    }
+
+    fn of(id: &RolloutId, turn: &Turn) -> Self {
+        Self {
+            evidence: turn.evidence.to_vec(),
+            unmeasurable: turn.unmeasurable.to_vec(),
+            ..Self::new(id, &turn.decision, turn.now)
+        }
+    }
+
     /// Whether another one says the same of where the rollout stands.
     fn says_the_same(&self, other: &Self) -> bool {
         self.phase == other.phase
@@ -170,34 +195,20 @@ impl FileStore {
         Ok(())
     }
 
-    fn publish(
-        &self,
-        id: &RolloutId,
-        decision: &Decision,
-        evidence: &[Evidence],
-        now: Timestamp,
-    ) -> Result<(), PortError> {
+    fn publish(&self, fresh: Published) -> Result<(), PortError> {
+        let id = &fresh.rollout.clone();
         let mut all = self
             .shared
             .published
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let fresh = Published {
-            rollout: id.clone(),
-            since: now,
-            phase: decision.phase,
-            message: decision.message.clone(),
-            waiting: decision.waiting.clone(),
-            summary: decision.summary.clone(),
-            evidence: evidence.to_vec(),
-        };
         let known = match all.get(id) {
             Some(known) => Some(known.clone()),
             None => self.published(id)?,
         };
         // Lines that are read later say nothing new of where it stands.
         let same = known.as_ref().filter(|known| known.says_the_same(&fresh));
-        let since = same.map_or(now, |known| known.since);
+        let since = same.map_or(fresh.since, |known| known.since);
         let fresh = Published { since, ..fresh };
         if known.as_ref() != Some(&fresh) {
             self.shared.disk.note(Area::Status, id.as_str(), &fresh)?;
@@ -216,7 +227,7 @@ impl FileStore {
 /// Publishes every decision that says something new, for `gradatim status`.
 impl Witness for FileStore {
     fn turned(&self, rollout: &RolloutId, turn: &Turn) {
-        if let Err(error) = self.publish(rollout, &turn.decision, &turn.evidence, turn.now) {
+        if let Err(error) = self.publish(Published::of(rollout, turn)) {
             warn!(%error, %rollout, "the status could not be published");
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use gradatim_core::yaml::{Diagnostic, Position};
+use gradatim_driver::Unmeasurable;
 
 use super::look::{Look, Tone};
 use super::{Output, text};
@@ -57,6 +58,13 @@ pub(super) fn write(
         note(output, &text::clean(help))?;
     }
     Ok(())
+}
+
+/// Writes why a metric would have nothing to measure.
+pub(super) fn unmeasurable(output: &mut Output<'_>, one: &Unmeasurable) -> io::Result<()> {
+    let mut diagnostic = Diagnostic::new(format!("{}: {}", one.metric, one.what));
+    diagnostic.help = (!one.help.is_empty()).then(|| one.help.clone());
+    write(output, Severity::Warning, &diagnostic)
 }
 
 /// Writes a remark below something.

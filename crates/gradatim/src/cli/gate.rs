@@ -4,6 +4,7 @@ mod board;
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gradatim_core::analysis::{AnalysisPhase, RunState};
 use gradatim_core::time::Timestamp;
@@ -11,8 +12,12 @@ use gradatim_driver::AnalysisRun;
 
 use self::board::Board;
 use super::backends::{Analysis, Ready};
+use super::diagnostics;
 use super::failure::Failure;
 use super::{Exit, Io, judged};
+
+/// How long it may take to find out what is there to measure.
+const LONGEST_PROBE: Duration = Duration::from_secs(5);
 
 /// Run analysis templates to their end, and say whether they pass
 ///
@@ -71,6 +76,8 @@ impl Gate {
         }
         if let At::Past(at) = self.at {
             run = run.at(at);
+        } else {
+            advise(&run, io).await?;
         }
         let mut board = Board::new(self.json);
         while !run.state().phase.is_final() {
@@ -92,6 +99,16 @@ impl Gate {
         io.out.flush()?;
         Ok(exit(run.state()))
     }
+}
+
+/// Says what would not be there to measure; a server that is slow to tell is not waited for.
+async fn advise(run: &AnalysisRun, io: &mut Io<'_>) -> Result<(), Failure> {
+    let probed = tokio::time::timeout(LONGEST_PROBE, run.probe()).await;
+    for one in probed.unwrap_or_default() {
+        diagnostics::unmeasurable(&mut io.err, &one)?;
+    }
+    io.err.flush()?;
+    Ok(())
 }
 
 /// The exit code of a run that has ended.

@@ -40,7 +40,7 @@ impl Status {
                 store::table(&all, now).write(&mut io.out)?;
                 for seen in &all {
                     let judge = store::judge(seen, look).into_iter();
-                    for line in judge.chain(store::evidence(seen, &[], now, look)) {
+                    for line in judge.chain(store::remarks(seen, None, now, look)) {
                         writeln!(io.out, "{line}")?;
                     }
                 }

@@ -176,8 +176,33 @@ pub(super) fn judge(seen: &Seen, look: Look) -> Vec<String> {
     lines
 }
 
+/// What a person should know besides: what cannot be measured, and the log lines of what failed.
+/// Without what was known before.
+pub(super) fn remarks(
+    seen: &Seen,
+    known: Option<&Published>,
+    now: Timestamp,
+    look: Look,
+) -> Vec<String> {
+    let before = known.map_or(&[][..], |it| it.unmeasurable.as_slice());
+    let mut lines = Vec::new();
+    for one in &seen.published.unmeasurable {
+        if before.contains(one) {
+            continue;
+        }
+        let rollout = clean(seen.published.rollout.as_str());
+        let line = format!("{rollout}: {}: {}; {}", one.metric, one.what, one.help);
+        let wrapped = wrap(&clean(&line), look.width.saturating_sub(2));
+        let wrapped = wrapped.iter().map(|line| format!("  {line}"));
+        lines.extend(wrapped.map(|line| look.paint(Tone::Waiting, line).into_owned()));
+    }
+    let before = known.map_or(&[][..], |it| it.evidence.as_slice());
+    lines.extend(evidence(seen, before, now, look));
+    lines
+}
+
 /// The log lines that say why measurements failed, under a line that says which.
-pub(super) fn evidence(seen: &Seen, known: &[Evidence], now: Timestamp, look: Look) -> Vec<String> {
+fn evidence(seen: &Seen, known: &[Evidence], now: Timestamp, look: Look) -> Vec<String> {
     let fresh = seen.published.evidence.iter();
     let fresh = fresh.filter(|evidence| !known.contains(evidence));
     let mut lines = Vec::new();

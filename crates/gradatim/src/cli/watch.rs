@@ -136,7 +136,7 @@ impl Shown {
         };
         for seen in all {
             lines.extend(store::judge(seen, look));
-            lines.extend(store::evidence(seen, &[], now, look));
+            lines.extend(store::remarks(seen, None, now, look));
         }
         let room = look.height.saturating_sub(2).max(2);
         if lines.len() > room {
@@ -182,8 +182,7 @@ impl Shown {
         }
         let mut known = self.last.iter().map(|it| &it.published);
         let known = known.find(|it| it.rollout == published.rollout);
-        let known = known.map_or(&[][..], |it| it.evidence.as_slice());
-        for line in store::evidence(seen, known, now, look) {
+        for line in store::remarks(seen, known, now, look) {
             writeln!(out, "{line}")?;
         }
         Ok(())

@@ -64,7 +64,7 @@ impl FileRollout {
     /// # Errors
     /// When it could not be written.
     pub fn publish(&self, decision: &Decision, now: Timestamp) -> Result<(), PortError> {
-        self.store.publish(&self.id, decision, &[], now)
+        self.store.publish(Published::new(&self.id, decision, now))
     }
 
     /// What the last decision said; none before the first.
