@@ -65,6 +65,7 @@ impl View {
                 .map(|it| (Tone::Waiting, it)),
         );
         lines.extend(self.news(&turn.decision).map(|it| (Tone::Bad, it)));
+        lines.extend(self.remarks(&turn));
         let line = self.line(&turn);
         if line != self.said {
             lines.push((Tone::Plain, line.clone()));
@@ -78,6 +79,27 @@ impl View {
         }
         self.turn = Some(turn);
         self.draw(io);
+    }
+
+    /// What cannot be measured, and the log lines of what failed, as far as it is new.
+    fn remarks(&self, turn: &Turn) -> Vec<(Tone, String)> {
+        let known = self.turn.as_ref();
+        let was_said = |one| known.is_some_and(|it| it.unmeasurable.contains(one));
+        let unmeasurable = turn.unmeasurable.iter().filter(|one| !was_said(one));
+        let unmeasurable = unmeasurable.map(|one| {
+            let text = format!("{}: {}; {}", one.metric, one.what, one.help);
+            (Tone::Waiting, clean(&text).into_owned())
+        });
+        let was_shown = |one| known.is_some_and(|it| it.evidence.contains(one));
+        let evidence = turn.evidence.iter().filter(|one| !was_shown(one));
+        let evidence = evidence.flat_map(|one| {
+            let lines = one
+                .lines
+                .iter()
+                .map(|line| format!("{}: {line}", one.metric));
+            lines.map(|line| (Tone::Faint, clean(&line).into_owned()))
+        });
+        unmeasurable.chain(evidence).collect()
     }
 
     /// A line of its own, with its time.
