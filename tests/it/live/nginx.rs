@@ -1,6 +1,7 @@
 //! A real NGINX in front of two HTTP servers: what is written is counted in requests.
 
 mod faults;
+mod judged;
 mod rules;
 mod running;
 mod traffic;
