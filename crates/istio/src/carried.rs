@@ -6,6 +6,7 @@ use gradatim_core::route::Split;
 use gradatim_kubernetes::objects::name_of;
 use serde_json::{Value, json};
 
+use crate::affinity::is_following;
 use crate::config::{IstioConfig, VirtualService};
 use crate::routes::{chosen, route, split};
 
@@ -15,7 +16,8 @@ pub(crate) struct Expected {
     config: String,
     /// The split of each route that is ours to write, by its name.
     splits: BTreeMap<String, Split>,
-    managed: BTreeSet<String>,
+    /// Those that are ours altogether.
+    ours: BTreeSet<String>,
 }
 
 /// Whether a proxy has it.
@@ -40,10 +42,10 @@ impl Expected {
             return None;
         }
         let all = object["spec"]["http"].as_array()?;
-        let managed = all.iter().filter(|route| config.managed(route).is_some());
-        let ours = places.iter().map(|place| route(object, *place));
+        let ours = all.iter().filter(|route| is_ours(config, route));
+        let users = places.iter().map(|place| route(object, *place));
         let mut splits = BTreeMap::new();
-        for route in ours.chain(managed.clone()) {
+        for route in users.chain(ours.clone()) {
             splits.insert(name(route), split(config, route).ok()?);
         }
         let namespace = object["metadata"]["namespace"].as_str()?;
@@ -53,25 +55,25 @@ impl Expected {
                 name_of(object)
             ),
             splits,
-            managed: managed.map(name).collect(),
+            ours: ours.map(name).collect(),
         })
     }
 
     /// What a proxy's dump of routes says of it.
     pub(crate) fn carried(&self, config: &IstioConfig, dump: &Value) -> Carried {
-        let (mut carried, mut managed) = (Carried::Nothing, BTreeSet::new());
+        let (mut carried, mut ours) = (Carried::Nothing, BTreeSet::new());
         for virtual_host in virtual_hosts(dump) {
             for route in items(&virtual_host["routes"]) {
                 let from = route["metadata"]["filterMetadata"]["istio"]["config"].as_str();
                 if !from.is_some_and(|from| from.ends_with(&self.config)) {
                     continue;
                 }
-                if config.managed(route).is_some() {
-                    managed.insert(name(route));
+                if is_ours(config, route) {
+                    ours.insert(name(route));
                 }
                 let is_same = match self.splits.get(&name(route)) {
                     Some(wanted) => split(config, &as_written(route)).is_ok_and(|it| it == *wanted),
-                    None => config.managed(route).is_none(),
+                    None => !is_ours(config, route),
                 };
                 if !is_same {
                     return Carried::Other;
@@ -80,10 +82,14 @@ impl Expected {
             }
         }
         match carried {
-            Carried::Same if managed != self.managed => Carried::Other,
+            Carried::Same if ours != self.ours => Carried::Other,
             carried => carried,
         }
     }
+}
+
+fn is_ours(config: &IstioConfig, route: &Value) -> bool {
+    config.managed(route).is_some() || is_following(route)
 }
 
 /// The push that a dump is of.

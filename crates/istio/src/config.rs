@@ -20,6 +20,27 @@ pub struct IstioConfig {
     pub sides: Sides,
     /// The routes that header and mirror steps may own, first match first.
     pub managed_routes: Vec<String>,
+    /// Whether a client that saw the canary stays with it; none where every request is drawn anew.
+    pub session_affinity: Option<SessionAffinity>,
+}
+
+/// Keeps a client that saw the canary with it, by a cookie that its answers set.
+///
+/// Of the others each request is drawn anew, so that a share of the requests by the weight, on and
+/// on, becomes a growing share of the clients.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SessionAffinity {
+    /// The cookie: letters, digits, `_` and `-`.
+    pub cookie_name: String,
+    /// How long it holds, in seconds. Default one day.
+    #[serde(default = "one_day")]
+    pub max_age_seconds: u32,
+}
+
+fn one_day() -> u32 {
+    86_400
 }
 
 /// A VirtualService, and which of its routes are split.
@@ -107,12 +128,13 @@ impl IstioConfig {
             return Err(vec![PartError::new("", "not a mapping")]);
         };
         let mut errors = Vec::new();
-        let (mut services, mut rule) = (Vec::new(), None);
+        let (mut services, mut rule, mut affinity) = (Vec::new(), None, None);
         for (name, value) in fields {
             match name.as_str() {
                 "virtualService" => services.extend(read(name, value, &mut errors)),
                 "virtualServices" => services.extend(read_list(name, value, &mut errors)),
                 "destinationRule" => rule = read::<Rule>(name, value, &mut errors),
+                "sessionAffinity" => affinity = read_affinity(name, value, &mut errors),
                 _ => errors.push(PartError::new(name, "the Istio router knows no such field")),
             }
         }
@@ -141,6 +163,7 @@ impl IstioConfig {
                 virtual_services: services,
                 sides,
                 managed_routes: frame.managed_routes.clone(),
+                session_affinity: affinity,
             }),
         }
     }
@@ -151,6 +174,7 @@ impl IstioConfig {
         let mut capabilities = Capabilities {
             parts: [Part::Split, Part::Headers, Part::Mirrors].into(),
             header_matches: [Exact, Prefix, Regex].into(),
+            session_affinity: self.session_affinity.is_some(),
             ..Capabilities::default()
         };
         if matches!(self.sides, Sides::Subsets { .. }) {
@@ -244,6 +268,21 @@ fn read<T: for<'a> Deserialize<'a>>(
         .ok()
 }
 
+fn read_affinity(
+    path: &str,
+    value: &Value,
+    errors: &mut Vec<PartError>,
+) -> Option<SessionAffinity> {
+    let affinity: SessionAffinity = read(path, value, errors)?;
+    let name = &affinity.cookie_name;
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    if name.is_empty() || !name.chars().all(is_plain) {
+        let text = format!("{name:?} is no name of a cookie: letters, digits, _ and -");
+        errors.push(PartError::new(&format!("{path}.cookieName"), text));
+    }
+    Some(affinity)
+}
+
 fn read_list(path: &str, value: &Value, errors: &mut Vec<PartError>) -> Vec<VirtualService> {
     let items = value.as_array().cloned().unwrap_or_default();
     if items.is_empty() {
@@ -315,10 +354,12 @@ pub(crate) mod tests {
             "virtualServices": [{"name": "a"}, {"routes": []}, {"name": "b", "rotues": []}],
             "destinationRule": {"name": "shop"},
             "gateway": 1,
+            "sessionAffinity": {"cookieName": "a b"},
         });
         let wanted = [
             "destinationRule",
             "gateway",
+            "sessionAffinity.cookieName",
             "virtualServices[1]",
             "virtualServices[2]",
         ];

@@ -8,9 +8,10 @@ use gradatim_kubernetes::names::{MANAGED_BY, POD_TEMPLATE_HASH};
 use gradatim_kubernetes::objects::annotation;
 use serde_json::{Map, Value, json};
 
+use crate::affinity::follow;
 use crate::config::{IstioConfig, Sides, VirtualService};
 use crate::managed::{header_route, headers, mirror_route, mirrors};
-use crate::routes::{TOTAL, chosen, invalid, route, split, weighted};
+use crate::routes::{Place, TOTAL, chosen, invalid, route, splits, weighted};
 
 /// The stamp of the split, on a VirtualService.
 pub(crate) const SPLIT_STAMP: &str = "gradatim.dev/stamp-split";
@@ -52,12 +53,16 @@ pub(crate) fn shifted(
         let (section, index) = *place;
         after["spec"][section][index] = weighted(config, route(object, *place), canary)?;
     }
-    manage(
-        config,
-        &mut after,
-        wanted,
-        places.iter().find(|(section, _)| *section == "http"),
-    )?;
+    let split = |(section, index): &Place| match *section {
+        "http" => Some(name(&object["spec"]["http"][*index])),
+        _ => None,
+    };
+    let split: Vec<String> = places.iter().filter_map(split).collect();
+    let canary_revision = wanted.bind.value.get(&Slot::Canary).filter(|_| canary > 0);
+    follow(config, &mut after, &split, canary_revision)?;
+    let now = chosen(config, service, &after)?;
+    let base = now.iter().find(|(section, _)| *section == "http").copied();
+    manage(config, &mut after, wanted, base)?;
     let mut patch = Map::new();
     for section in ["http", "tls", "tcp"] {
         if after["spec"].get(section) != object["spec"].get(section) {
@@ -73,10 +78,11 @@ pub(crate) fn shifted(
     if patch.is_empty() && annotations.is_empty() {
         return Ok(None);
     }
-    let raises = places.iter().any(|place| {
-        let before = split(config, route(object, *place));
-        // One that cannot be read may be anything.
-        before.map_or(canary > 0, |before| is_more(&wanted.split.value, &before))
+    let before = splits(config, service, object);
+    // One that cannot be read may be anything.
+    let raises = before.map_or(canary > 0, |before| {
+        let mut before = before.iter();
+        before.any(|before| is_more(&wanted.split.value, before))
     });
     let raises = raises
         || wanted
@@ -96,6 +102,10 @@ pub(crate) fn shifted(
     }))
 }
 
+fn name(route: &Value) -> String {
+    route["name"].as_str().unwrap_or_default().to_owned()
+}
+
 fn with_spec(mut patch: Value, spec: Option<Map<String, Value>>) -> Value {
     if let Some(spec) = spec {
         patch["spec"] = spec.into();
@@ -108,7 +118,7 @@ fn manage(
     config: &IstioConfig,
     after: &mut Value,
     wanted: &Route,
-    base: Option<&(&'static str, usize)>,
+    base: Option<Place>,
 ) -> Result<(), PortError> {
     let (headers, mirrors) = (&wanted.headers.value, &wanted.mirrors.value);
     let Some((_, base)) = base else {
@@ -120,7 +130,7 @@ fn manage(
             )),
         };
     };
-    let base = after["spec"]["http"][*base].clone();
+    let base = after["spec"]["http"][base].clone();
     let mut ours: Vec<Value> = headers
         .iter()
         .map(|it| header_route(config, it, &base))

@@ -27,6 +27,13 @@
 //! hash of a subset stays as it is, fields that nobody here has heard of among them. A destination
 //! that is neither version keeps its weight. Each write is conditional on what was read.
 //!
+//! # Session affinity
+//!
+//! With `sessionAffinity: {cookieName: trial}` beside `virtualService`, a field of ours, the canary's
+//! answers set a cookie that names its revision, and a route before each HTTP route that is split
+//! sends who bears it to the canary, until the weight is 0. Consistent hashing cannot keep a client:
+//! Istio draws the version by the weights, and hashes within it.
+//!
 //! # The order of writes
 //!
 //! The DestinationRule first, then the VirtualServices: a subset is bound before it gets a part.
@@ -40,6 +47,7 @@
 //! [istiod's debug port](IstioRouter::with_control_plane) it counts as soon as the proxies have
 //! acknowledged it. Istio splits whole percents.
 
+mod affinity;
 mod carried;
 mod config;
 mod encode;
@@ -48,7 +56,7 @@ mod proxies;
 mod router;
 mod routes;
 
-pub use self::config::{IstioConfig, Sides, TcpRoute, TlsRoute, VirtualService};
+pub use self::config::{IstioConfig, SessionAffinity, Sides, TcpRoute, TlsRoute, VirtualService};
 pub use self::router::{IstioRouter, register, register_confirmed};
 
 /// The least that this router may in each namespace of its objects: a Role, as YAML.

@@ -32,7 +32,7 @@ pub(crate) fn mirror_route(config: &IstioConfig, wanted: &MirrorRoute, base: &Va
 }
 
 /// The canary's destination as the split route has it, its port included.
-fn canary(config: &IstioConfig, base: &Value) -> Value {
+pub(crate) fn canary(config: &IstioConfig, base: &Value) -> Value {
     let mut all = base["route"]
         .as_array()
         .into_iter()

@@ -29,7 +29,7 @@ use crate::encode::{
 };
 use crate::managed::{headers, mirrors};
 use crate::proxies::ControlPlane;
-use crate::routes::{chosen, route, split};
+use crate::routes::splits;
 
 /// Moves traffic by VirtualServices, and binds subsets of a DestinationRule.
 pub struct IstioRouter {
@@ -237,15 +237,6 @@ impl IstioRouter {
         Ok(change.map(|change| Write::merge(objects, &found, change.patch, change.raises)))
     }
 
-    /// The splits of one VirtualService, one for each route that is split.
-    fn splits(&self, service: &VirtualService, object: &Value) -> Result<Vec<Split>, PortError> {
-        let places = chosen(&self.config, service, object)?;
-        places
-            .into_iter()
-            .map(|place| split(&self.config, route(object, place)))
-            .collect()
-    }
-
     fn seen_bind(&self, rule: &Value) -> Seen<BTreeMap<Slot, BoundSlot>> {
         let subsets = rule["spec"]["subsets"].as_array().into_iter().flatten();
         let bound = [Slot::Stable, Slot::Canary].map(|slot| {
@@ -290,11 +281,11 @@ impl TrafficRouter for IstioRouter {
     async fn observe(&self) -> Result<RouteSeen, PortError> {
         let read = async { futures::try_join!(self.read(), self.read_rule()) };
         let (objects, rule) = self.watch.remembered(&self.found, read).await?;
-        let mut splits = Vec::new();
+        let mut seen_splits = Vec::new();
         for ((service, _), object) in self.services.iter().zip(&objects) {
             let stamp = stamp_of(object, SPLIT_STAMP);
-            let each = self.splits(service, object)?;
-            splits.extend(each.into_iter().map(|split| (split, stamp)));
+            let each = splits(&self.config, service, object)?;
+            seen_splits.extend(each.into_iter().map(|split| (split, stamp)));
         }
         // A service without HTTP routes can hold no managed one, and does not disagree.
         let http: Vec<_> = objects
@@ -315,7 +306,7 @@ impl TrafficRouter for IstioRouter {
             .map(|it| (mirrors(config, it), stamp_of(it, MIRRORS_STAMP)));
         let mut seen = RouteSeen {
             bind: rule.map(|rule| self.seen_bind(&rule)),
-            split: Some(several::read(splits, &self.split)),
+            split: Some(several::read(seen_splits, &self.split)),
             headers: Some(several::read(headers.collect(), &self.headers)),
             mirrors: Some(several::read(mirrors.collect(), &self.mirrors)),
         };
@@ -352,7 +343,7 @@ impl TrafficRouter for IstioRouter {
                     "create it, with a route that leads to both versions",
                 ),
                 Some(object) => {
-                    if let Err(error) = self.splits(service, &object) {
+                    if let Err(error) = splits(&self.config, service, &object) {
                         lacks(
                             error.text,
                             "correct the VirtualService, or name another route",

@@ -6,7 +6,9 @@ use gradatim_core::route::{Slot, Split};
 use gradatim_kubernetes::objects::name_of;
 use serde_json::Value;
 
+use crate::affinity::is_following;
 use crate::config::{IstioConfig, TlsRoute, VirtualService};
+use crate::managed::is_mirror;
 
 /// What the weights of a route sum to.
 pub(crate) const TOTAL: u32 = 100;
@@ -44,6 +46,31 @@ pub(crate) fn chosen(
     Ok(chosen)
 }
 
+/// The splits that a VirtualService says: of its routes, and of the mirrors that stand before them
+/// and are split as they are.
+///
+/// # Errors
+/// As [`chosen`], and where weights make no split.
+pub(crate) fn splits(
+    config: &IstioConfig,
+    service: &VirtualService,
+    object: &Value,
+) -> Result<Vec<Split>, PortError> {
+    let places = chosen(config, service, object)?;
+    let routes = places.iter().map(|place| route(object, *place));
+    let mirrors = section(object, "http")
+        .iter()
+        .filter(|route| config.managed(route).is_some() && is_mirror(route));
+    let said = routes.chain(mirrors).map(|route| split(config, route));
+    let mut said = said.collect::<Result<Vec<_>, _>>()?;
+    // Who is followed to the canary though it has no part is part of it all the same.
+    let is_followed = section(object, "http").iter().any(is_following);
+    if is_followed && said.iter().all(|split| split.part(Slot::Canary) == 0) {
+        said.push(Split::canary(TOTAL, TOTAL));
+    }
+    Ok(said)
+}
+
 fn http(
     config: &IstioConfig,
     service: &VirtualService,
@@ -51,7 +78,10 @@ fn http(
 ) -> Result<Vec<Place>, PortError> {
     let all = section(object, "http");
     if service.routes.is_empty() {
-        let users = |(index, route)| config.managed(route).is_none().then_some(("http", index));
+        let users = |(index, route)| {
+            let is_users = config.managed(route).is_none() && !is_following(route);
+            is_users.then_some(("http", index))
+        };
         let users: Vec<Place> = all.iter().enumerate().filter_map(users).collect();
         if users.len() > 1 && service.tls_routes.is_empty() && service.tcp_routes.is_empty() {
             return Err(invalid(

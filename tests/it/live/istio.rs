@@ -17,6 +17,7 @@ use gradatim_kubernetes::names::{MANAGED_BY, POD_TEMPLATE_HASH};
 use gradatim_kubernetes::objects::Objects;
 use serde_json::{Value, json};
 
+use super::cluster::proxy::Wrong;
 use super::cluster::{Cluster, Namespace, versions};
 
 const SERVICES: [&str; 2] = ["web", "mobile"];
@@ -246,4 +247,66 @@ async fn without_its_rule_nothing_is_raised_and_everything_lowered() {
         missing.iter().any(|missing| missing.what == named),
         "{missing:?}"
     );
+}
+
+#[tokio::test]
+async fn a_crash_between_the_rule_and_the_services_is_repaired_by_the_next_round() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let world = OnSubsets(cluster).world().await;
+    let way = world.way(&[ROLE]).await;
+    way.let_go_wrong("PATCH", "/virtualservices/", Wrong::Breaks);
+    let broken = router_of(&world, way.client(), "v1");
+    broken.apply(&route(1, 30)).await.unwrap_err();
+    let rule = rules(&world).get("shop").await.unwrap();
+    let hashes = [0, 1].map(|at| rule["spec"]["subsets"][at]["labels"][POD_TEMPLATE_HASH].clone());
+    assert_eq!(hashes, ["v1", "v2"], "the subsets are bound first");
+    for name in SERVICES {
+        assert_eq!(weights(&world, name).await, [100, 0], "and get nothing yet");
+    }
+    let next = router_on(&world, "v1").await;
+    next.apply(&route(1, 30)).await.unwrap();
+    for name in SERVICES {
+        assert_eq!(weights(&world, name).await, [70, 30]);
+    }
+}
+
+#[tokio::test]
+async fn services_of_other_namespaces_are_moved_with_the_rights_that_are_given_there() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let (home, away) = (cluster.namespace().await, cluster.namespace().await);
+    for world in [&home, &away] {
+        let mut service = services(world, "v1").kind().named("shop");
+        let to = |name: &str, weight: u32| {
+            let host = format!("{name}.{}.svc.cluster.local", home.name);
+            json!({"destination": {"host": host}, "weight": weight})
+        };
+        let route = json!([to("shop", 100), to("shop-canary", 0)]);
+        service["spec"] = json!({"hosts": ["shop.example"], "http": [{"route": route}]});
+        services(world, "v1").create(&service).await.unwrap();
+    }
+    let mut frame = RouterFrame::new("shop");
+    frame.stable_service = Some("shop".to_owned());
+    frame.canary_service = Some("shop-canary".to_owned());
+    let far = format!("shop.{}", away.name);
+    let part = json!({"virtualServices": [{"name": "shop"}, {"name": far}]});
+    let config = IstioConfig::parse(&part, &frame, &home.name).unwrap();
+    let router = IstioRouter::new(home.user(&[ROLE]).await, "v1", config);
+    let refused = router.apply(&route(1, 30)).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Forbidden, "{refused}");
+    assert_eq!(
+        weights(&home, "shop").await,
+        [100, 0],
+        "a raise is for all or none"
+    );
+    away.user(&[ROLE]).await;
+    router.apply(&route(2, 30)).await.unwrap();
+    for world in [&home, &away] {
+        assert_eq!(weights(world, "shop").await, [70, 30]);
+    }
+    let seen = router.observe().await.unwrap().split.unwrap();
+    assert_eq!(seen.value(), Some(&Split::canary(30, 100)));
 }

@@ -99,8 +99,14 @@ async fn is_success(address: &str) -> bool {
     if stream.write_all(request.as_bytes()).await.is_err() {
         return false;
     }
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    // Its first words are enough: not every server closes what it was asked to close.
+    let (mut answer, mut buffer) = (Vec::new(), [0; 512]);
+    while answer.len() < "HTTP/1.1 200 ".len() {
+        match stream.read(&mut buffer).await {
+            Ok(count @ 1..) => answer.extend_from_slice(&buffer[..count]),
+            _ => return false,
+        }
+    }
     String::from_utf8_lossy(&answer).split(' ').nth(1) == Some("200")
 }
 

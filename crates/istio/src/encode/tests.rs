@@ -163,6 +163,44 @@ fn a_mirror_is_split_as_the_route_beside_it() {
 }
 
 #[test]
+fn a_mirror_that_is_split_otherwise_is_seen_and_put_right() {
+    let route = with_trials(wanted(1, 20));
+    let (on, _) = after(&plain(), &object(), &route);
+    let mut edited = on.clone();
+    edited["spec"]["http"][0]["route"][0]["weight"] = 0.into();
+    edited["spec"]["http"][0]["route"][1]["weight"] = 100.into();
+    let seen = splits(&plain(), &plain().virtual_services[0], &edited).unwrap();
+    assert_eq!(seen, [Split::canary(20, 100), Split::canary(100, 100)]);
+    assert_eq!(after(&plain(), &edited, &route), (on, Some(false)));
+}
+
+#[test]
+fn routes_of_all_sections_are_split_alike() {
+    let http = object()["spec"]["http"].clone();
+    let mut route = http[0].clone();
+    route["name"].take();
+    let mut object = object();
+    for (section, matched) in [
+        ("tls", json!([{"port": 443, "sniHosts": ["shop.example"]}])),
+        ("tcp", json!([{"port": 5432}])),
+    ] {
+        let mut route = json!({"route": route["route"]});
+        route["match"] = matched;
+        object["spec"][section] = json!([route]);
+    }
+    let (on, raises) = after(&plain(), &object, &wanted(1, 30));
+    assert_eq!(raises, Some(true));
+    let mut expected = object["spec"].clone();
+    for section in ["http", "tls", "tcp"] {
+        expected[section][0]["route"][0]["weight"] = 70.into();
+        expected[section][0]["route"][1]["weight"] = 30.into();
+    }
+    assert_eq!(on["spec"], expected);
+    let seen = splits(&plain(), &plain().virtual_services[0], &on).unwrap();
+    assert_eq!(seen, vec![Split::canary(30, 100); 3]);
+}
+
+#[test]
 fn what_is_not_managed_or_cannot_be_expressed_is_refused() {
     let refused = |route: &Route, object: &Value| {
         shifted(&plain(), &plain().virtual_services[0], object, route)
@@ -214,4 +252,83 @@ fn subsets_are_bound_by_their_hash_and_everything_else_is_kept() {
         .unwrap_err()
         .to_string();
     assert_eq!(told, "DestinationRule shop has no subset stable");
+}
+
+fn keeping() -> IstioConfig {
+    hosts(json!({
+        "virtualService": {"name": "shop", "routes": ["main"]},
+        "sessionAffinity": {"cookieName": "trial", "maxAgeSeconds": 60},
+    }))
+}
+
+fn of(mut route: Route, revision: &str) -> Route {
+    route.bind.value = [(Slot::Canary, RevisionId::new(revision))].into();
+    route
+}
+
+#[test]
+fn who_saw_the_canary_is_followed_to_it_until_it_gets_nothing() {
+    let mut object = object();
+    let http = object["spec"]["http"].as_array_mut().unwrap();
+    http[0]["match"] = json!([{"uri": {"prefix": "/a"}}, {"headers": {"x-b": {"exact": "1"}}}]);
+    http.push(json!({"route": [{"destination": {"host": "old"}}]}));
+    let route = of(wanted(1, 20), "v2");
+    let (on, raises) = after(&keeping(), &object, &route);
+    assert_eq!(raises, Some(true));
+    let http = on["spec"]["http"].as_array().unwrap();
+    let names: Vec<_> = http.iter().map(|route| &route["name"]).collect();
+    assert_eq!(
+        json!(names),
+        json!(["main.gradatim-affinity", "main", null])
+    );
+    let pattern = json!({"regex": "(.*;\\s*)?trial=v2(\\s*;.*)?"});
+    let wanted_matches = json!([
+        {"uri": {"prefix": "/a"}, "headers": {"cookie": pattern}},
+        {"headers": {"x-b": {"exact": "1"}, "cookie": pattern}},
+    ]);
+    assert_eq!(http[0]["match"], wanted_matches);
+    assert_eq!(http[0]["timeout"], "3s", "as the route that it stands for");
+    assert_eq!(http[0]["route"].as_array().unwrap().len(), 1);
+    assert_eq!(http[0]["route"][0]["destination"]["host"], "shop-canary");
+    let cookie = &http[1]["route"][1]["headers"]["response"]["add"]["set-cookie"];
+    assert_eq!(
+        *cookie,
+        "trial=v2; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+    );
+    assert!(
+        http[1]["route"][0]["headers"].is_null(),
+        "stable marks nobody"
+    );
+    assert_eq!(after(&keeping(), &on, &route).1, None, "said once");
+    let (off, raises) = after(&keeping(), &on, &of(wanted(2, 0), "v2"));
+    assert_eq!((&off["spec"], raises), (&object["spec"], Some(false)));
+}
+
+#[test]
+fn who_is_followed_though_the_weight_is_0_is_seen_and_let_go() {
+    let (on, _) = after(&keeping(), &object(), &of(wanted(1, 20), "v2"));
+    let mut edited = on;
+    edited["spec"]["http"][1]["route"][0]["weight"] = 100.into();
+    edited["spec"]["http"][1]["route"][1]["weight"] = 0.into();
+    let seen = splits(&keeping(), &keeping().virtual_services[0], &edited).unwrap();
+    assert_eq!(seen, [Split::canary(0, 100), Split::canary(100, 100)]);
+    let (off, _) = after(&keeping(), &edited, &of(wanted(2, 0), "v2"));
+    assert_eq!(off["spec"], object()["spec"]);
+}
+
+#[test]
+fn a_mirror_of_kept_clients_is_said_once_and_headers_of_the_user_stay() {
+    let mut object = object();
+    let response = json!({"response": {"add": {"x-a": "1"}, "remove": ["server"]}});
+    object["spec"]["http"][0]["route"][1]["headers"] = response;
+    let route = of(with_trials(wanted(1, 20)), "v2");
+    let (on, _) = after(&keeping(), &object, &route);
+    assert_eq!(after(&keeping(), &on, &route), (on.clone(), None));
+    let (off, _) = after(&keeping(), &on, &of(wanted(2, 0), "v2"));
+    assert_eq!(off["spec"], object["spec"]);
+    // A cookie of the user's and ours cannot both be matched.
+    object["spec"]["http"][0]["match"] = json!([{"headers": {"cookie": {"exact": "a=b"}}}]);
+    let service = &keeping().virtual_services[0];
+    let refused = shifted(&keeping(), service, &object, &route).unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Invalid, "{refused}");
 }

@@ -24,6 +24,17 @@ const ISTIO: &str = "networking.istio.io/v1";
 pub(in crate::live) enum By {
     Hosts,
     Subsets,
+    /// Hosts of connections that nobody looks into.
+    Connections,
+}
+
+impl By {
+    fn protocol(self) -> &'static str {
+        match self {
+            Self::Connections => "TCP",
+            Self::Hosts | Self::Subsets => "HTTP",
+        }
+    }
 }
 
 /// Envoy, and what stands before and behind it.
@@ -46,8 +57,6 @@ impl Front {
             (istiod.discovery, istiod.debug)
         };
         let debug = format!("http://127.0.0.1:{debug}");
-        let istiod = kube::Config::new(debug.parse().unwrap());
-        let istiod = client(istiod, Pace::default()).unwrap();
         let program = find("envoy")?;
         let world = cluster.namespace().await;
         let versions = [Version::start("v1").await, Version::start("v2").await];
@@ -57,7 +66,7 @@ impl Front {
         let envoy = start_envoy(&program, dir.path(), &world.name, discovery);
         let mut front = Self {
             port,
-            router: router(&world, by).await.with_control_plane([istiod]),
+            router: router(&world, by, json!({}), &debug).await,
             versions,
             world,
             debug,
@@ -68,6 +77,13 @@ impl Front {
         let address = format!("http://127.0.0.1:{port}/");
         front.envoy.ready(&address).await;
         Some(front)
+    }
+
+    /// The same with a router that keeps clients by this cookie.
+    pub(in crate::live) async fn keeping(mut self, cookie: &str) -> Self {
+        let more = json!({"sessionAffinity": {"cookieName": cookie}});
+        self.router = router(&self.world, By::Subsets, more, &self.debug).await;
+        self
     }
 
     /// Writes a route, and waits until the router says that Envoy has it.
@@ -107,41 +123,45 @@ async fn make_objects(world: &Namespace, by: By, port: u16, versions: &[Version;
         objects.create(&object).await.unwrap();
     };
     let server = json!({
-        "port": {"number": port, "name": "http", "protocol": "HTTP"},
+        "port": {"number": port, "name": "all", "protocol": by.protocol()},
         "bind": "127.0.0.1", "hosts": ["*"],
     });
     let gateway = json!({"selector": {"gateway": world.name}, "servers": [server]});
     make("Gateway", "gateways", "public", gateway).await;
     let [stable, canary] = [("v1", &versions[0]), ("v2", &versions[1])].map(|(hash, version)| {
         json!({
-            "address": "127.0.0.1", "ports": {"http": version.port},
+            "address": "127.0.0.1", "ports": {"all": version.port},
             "labels": {POD_TEMPLATE_HASH: hash},
         })
     });
     let services = match by {
-        By::Hosts => vec![("shop", vec![stable]), ("shop-canary", vec![canary])],
+        By::Hosts | By::Connections => {
+            vec![("shop", vec![stable]), ("shop-canary", vec![canary])]
+        }
         By::Subsets => vec![("shop", vec![stable, canary])],
     };
     for (name, endpoints) in services {
         let spec = json!({
             "hosts": [format!("{name}.{}.svc.cluster.local", world.name)],
             "location": "MESH_INTERNAL", "resolution": "STATIC",
-            "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+            "ports": [{"number": 80, "name": "all", "protocol": by.protocol()}],
             "endpoints": endpoints,
         });
         make("ServiceEntry", "serviceentries", name, spec).await;
     }
     let to = match by {
-        By::Hosts => [json!({"host": "shop"}), json!({"host": "shop-canary"})],
+        By::Hosts | By::Connections => [json!({"host": "shop"}), json!({"host": "shop-canary"})],
         By::Subsets => ["stable", "canary"].map(|subset| json!({"host": "shop", "subset": subset})),
     };
     let [stable, canary] = to;
-    let spec = json!({
-        "hosts": ["*"], "gateways": ["public"],
-        "http": [{"name": "main", "route": [
-            {"destination": stable, "weight": 100}, {"destination": canary, "weight": 0},
-        ]}],
-    });
+    let both = json!([
+        {"destination": stable, "weight": 100}, {"destination": canary, "weight": 0},
+    ]);
+    let mut spec = json!({"hosts": ["*"], "gateways": ["public"]});
+    match by {
+        By::Connections => spec["tcp"] = json!([{"match": [{"port": port}], "route": both}]),
+        By::Hosts | By::Subsets => spec["http"] = json!([{"name": "main", "route": both}]),
+    }
     make("VirtualService", "virtualservices", "shop", spec).await;
     if by == By::Subsets {
         // Nobody is there yet but v1: where the canary's subset leads is for the router to say.
@@ -153,19 +173,21 @@ async fn make_objects(world: &Namespace, by: By, port: u16, versions: &[Version;
     }
 }
 
-/// A router that may do what its Role says.
-async fn router(world: &Namespace, by: By) -> IstioRouter {
+/// A router that may do what its Role says, and asks istiod what Envoy has.
+async fn router(world: &Namespace, by: By, mut part: Value, debug: &str) -> IstioRouter {
     let mut frame = RouterFrame::new("shop");
     frame.stable_service = Some("shop".to_owned());
     frame.canary_service = Some("shop-canary".to_owned());
     frame.managed_routes = ["trial", "shadow"].map(str::to_owned).to_vec();
-    let mut part = json!({"virtualService": {"name": "shop", "routes": ["main"]}});
+    part["virtualService"] = json!({"name": "shop"});
     if by == By::Subsets {
         part["destinationRule"] =
             json!({"name": "shop", "stableSubsetName": "stable", "canarySubsetName": "canary"});
     }
     let config = IstioConfig::parse(&part, &frame, &world.name).unwrap();
-    IstioRouter::new(world.user(&[ROLE]).await, "v1", config)
+    let istiod = kube::Config::new(debug.parse().unwrap());
+    let istiod = client(istiod, Pace::default()).unwrap();
+    IstioRouter::new(world.user(&[ROLE]).await, "v1", config).with_control_plane([istiod])
 }
 
 /// It ends with the thread that starts it: called by a test itself, and by no task.
