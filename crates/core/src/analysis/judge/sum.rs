@@ -24,14 +24,6 @@ impl Sum {
         }
     }
 
-    /// A part of it; the factor is finite.
-    #[must_use]
-    pub(super) fn scaled(self, factor: f64) -> Self {
-        let mut scaled = Self::default();
-        scaled.add(self.0.get() * factor);
-        scaled
-    }
-
     /// The sum so far.
     pub fn get(self) -> f64 {
         self.0.get()

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::at_least;
 use super::scrape::Count;
-use super::sum::Sum;
 use crate::number::Number;
 
 /// How many times as much as was learned beyond stable's events is still tolerated.
@@ -19,8 +18,8 @@ pub(super) const CLASS_SECONDS: u64 = 15;
 const CLASSES: usize = 20;
 /// Until when a pod is young: of older ones nothing is learned.
 pub(super) const YOUNG: Duration = Duration::from_secs(CLASS_SECONDS * CLASSES as u64);
-/// What is left of what was learned, when a new release has taught something.
-const KEPT: f64 = 0.5;
+/// Expected events are kept in hundredths: whole numbers stay short as text.
+const UNIT: f64 = 100.0;
 
 /// How much worse a young pod may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +43,8 @@ pub enum WarmUp {
 /// How much worse the pods of promoted releases were at each age.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Curve {
-    /// The canary's events and those that stable would have had, by class of age.
-    classes: Vec<(Sum, Sum)>,
+    /// The canary's events, and those that stable would have had in hundredths, by class of age.
+    classes: Vec<(u64, u64)>,
 }
 
 impl Curve {
@@ -61,8 +60,9 @@ impl Curve {
         let Some((events, expected)) = self.classes.get_mut(class) else {
             return;
         };
-        events.add(canary.events as f64);
-        expected.add(canary.requests as f64 * at_least(stable_rate, 0.0));
+        let usual = canary.requests as f64 * at_least(stable_rate, 0.0).min(1.0);
+        *events = events.saturating_add(canary.events);
+        *expected = expected.saturating_add((usual * UNIT).round() as u64);
     }
 
     /// Adds what one release did. What earlier ones did counts half as much then, so that a
@@ -75,18 +75,14 @@ impl Curve {
         for ((events, expected), (new_events, new_expected)) in
             self.classes.iter_mut().zip(&release.classes)
         {
-            for (sum, new) in [(events, new_events), (expected, new_expected)] {
-                *sum = sum.scaled(KEPT);
-                sum.add(new.get());
-            }
+            *events = (*events / 2).saturating_add(*new_events);
+            *expected = (*expected / 2).saturating_add(*new_expected);
         }
     }
 
     /// Whether nothing was learned.
     pub fn is_empty(&self) -> bool {
-        self.classes
-            .iter()
-            .all(|(_, expected)| expected.get() <= 0.0)
+        self.classes.iter().all(|(_, expected)| *expected == 0)
     }
 
     /// The ratio that is tolerated at each class of age, 1 and more.
@@ -96,7 +92,7 @@ impl Curve {
     fn tolerated(&self) -> [f64; CLASSES] {
         let mut ratios = [1.0; CLASSES];
         for (ratio, (events, expected)) in ratios.iter_mut().zip(&self.classes) {
-            *ratio = tolerated(events.get(), expected.get());
+            *ratio = tolerated(*events as f64, *expected as f64 / UNIT);
         }
         let mut at = 0;
         for block in self.falling() {
@@ -115,8 +111,8 @@ impl Curve {
         let mut blocks: Vec<Block> = Vec::with_capacity(self.classes.len());
         for (events, expected) in &self.classes {
             let mut block = Block {
-                events: events.get(),
-                expected: expected.get(),
+                events: *events as f64,
+                expected: *expected as f64 / UNIT,
                 classes: 1,
             };
             while let Some(before) = blocks.pop_if(|before| before.ratio() <= block.ratio()) {

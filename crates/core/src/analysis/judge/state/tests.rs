@@ -249,6 +249,86 @@ fn serialised_in_the_middle_it_goes_on_bit_for_bit_and_stays_small() {
     assert_eq!(through, restarted);
 }
 
+/// Every bound of the histogram is of use, shares and ages differ all the time, and no number is
+/// round: nothing makes a state larger.
+#[test]
+fn the_largest_state_is_small_too() {
+    let mut plan = JudgePlan {
+        failure_budget: Some(50),
+        ..JudgePlan::default()
+    };
+    plan.warm_up = WarmUp::Learned;
+    let bounds = ["0.05", "0.1", "0.25", "0.5", "1"];
+    let mut lot = 1_u64;
+    let mut draw = |most: u64| {
+        lot = lot.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (lot >> 33) % most
+    };
+    let mut pods: Vec<(Side, String, [f64; 8])> = (0..14)
+        .map(|pod| (Side::Stable, format!("stable-{pod}"), [0.0; 8]))
+        .collect();
+    let mut state = JudgeState::default();
+    let mut samples: Vec<Counter> = Vec::new();
+    for to in (START - 600..=START + 900).step_by(15) {
+        if to == START + 15 {
+            let canaries = (0..3).map(|pod| (Side::Canary, format!("new-{pod}"), [0.0; 8]));
+            pods.extend(canaries);
+        }
+        let factor = 1 + draw(40);
+        for (side, pod, counts) in &mut pods {
+            let requests = match side {
+                Side::Stable => 40 + draw(900),
+                Side::Canary => factor * (3 + draw(90)),
+            };
+            let slower = [1.0, 0.003, 0.5, 0.3, 0.1, 0.05, 0.02, 0.0];
+            for (count, share) in counts.iter_mut().zip(slower) {
+                *count += (requests as f64 * share).round() + draw(3) as f64 * share;
+            }
+            let kinds = [CounterKind::Requests, CounterKind::Errors].into_iter();
+            let buckets = bounds
+                .iter()
+                .map(|bound| CounterKind::Bucket((*bound).to_owned()));
+            let values = counts[..2].iter().copied();
+            let within = counts[2..7].iter().map(|slower| counts[0] - slower);
+            let all = [(CounterKind::Bucket("+Inf".to_owned()), counts[0])];
+            for (kind, value) in kinds.chain(buckets).zip(values.chain(within)).chain(all) {
+                let sample = Sample {
+                    at: at(to),
+                    value: Number::new(value),
+                };
+                let known = samples
+                    .iter_mut()
+                    .find(|it| it.pod == *pod && it.kind == kind);
+                match known {
+                    Some(counter) => counter.samples.push(sample),
+                    None => samples.push(Counter {
+                        side: *side,
+                        pod: pod.clone(),
+                        kind,
+                        samples: vec![sample],
+                    }),
+                }
+            }
+        }
+        if to >= START {
+            let moment = Moment {
+                at: at(to),
+                interval: Duration::from_secs(15),
+                weight: Some(draw(900) as f64 / 1000.0),
+                learned: &Learned::new(),
+            };
+            state.count(&plan, &samples, &moment).unwrap();
+        }
+    }
+    assert_eq!(state.accounts().len(), 4);
+    let text = serde_json::to_string(&state).unwrap();
+    assert!(
+        (3000..=4096).contains(&text.len()),
+        "{}: {text}",
+        text.len()
+    );
+}
+
 #[test]
 fn the_names_of_pods_and_their_order_change_nothing() {
     let (plan, pods) = (plan(), release(0.01));
