@@ -2,6 +2,7 @@
 //! and routers of ours, each with its own least Role, and a kubelet that this test plays.
 
 mod faults;
+mod fields;
 mod quiet;
 
 use std::sync::Arc;
