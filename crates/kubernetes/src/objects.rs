@@ -264,10 +264,24 @@ impl Objects {
     /// # Errors
     /// When it cannot be taken away.
     pub async fn delete(&self, object: &Value) -> Result<(), PortError> {
+        self.delete_if(object, None).await
+    }
+
+    /// Takes an object away, if it is still as it was read; one that is not there is fine.
+    ///
+    /// # Errors
+    /// [`Conflict`](FaultKind::Conflict) when somebody has written it since, or when it cannot be
+    /// taken away.
+    pub async fn delete_unchanged(&self, object: &Value) -> Result<(), PortError> {
+        let version = text(object, "/metadata/resourceVersion");
+        self.delete_if(object, version.map(str::to_owned)).await
+    }
+
+    async fn delete_if(&self, object: &Value, version: Option<String>) -> Result<(), PortError> {
         let name = name_of(object);
         let this_one = DeleteParams::background().preconditions(Preconditions {
             uid: text(object, "/metadata/uid").map(str::to_owned),
-            resource_version: None,
+            resource_version: version,
         });
         let deleted = self.api.delete(name, &this_one);
         match self.within(LONGEST_WRITE, name, deleted).await {

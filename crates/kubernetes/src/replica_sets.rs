@@ -6,6 +6,9 @@
 //! `spec.restartAt`. ReplicaSets bear the labels and annotations that Argo's tools look for, and
 //! those that Argo made are taken over under the names that they have.
 //!
+//! Of old ReplicaSets without pods `spec.revisionHistoryLimit` (10) are kept: when a new one is
+//! made, the oldest beyond that go.
+//!
 //! A revision is a template. Two templates are one revision when the API server makes the same of
 //! both: it is asked, by a creation that it does not carry out.
 
@@ -18,7 +21,7 @@ mod template;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use futures::future::try_join;
+use futures::future::{join_all, try_join};
 use gradatim_core::fault::FaultKind;
 use gradatim_core::id::RevisionId;
 use gradatim_core::port::{Missing, PortError, Workload};
@@ -162,7 +165,16 @@ impl ReplicaSets {
         let owner = owner_of(&there.owner)?;
         let number = set::newest(&there.sets).saturating_add(1);
         let set = encode::fresh(&there.spec, &owner, id, number, replicas, stamp);
-        self.sets.create(&set).await.map(drop)
+        self.sets.create(&set).await?;
+        self.clean_up(there).await;
+        Ok(())
+    }
+
+    /// Takes away what is beyond the history, if nobody has changed it since. What stays because
+    /// it cannot be taken away is harmless, and tried again beside the next version.
+    async fn clean_up(&self, there: &There) {
+        let beyond = set::surplus(&there.sets, &there.spec).into_iter();
+        join_all(beyond.map(|set| self.sets.delete_unchanged(set))).await;
     }
 
     async fn look(&self) -> Result<WorkloadSeen, PortError> {

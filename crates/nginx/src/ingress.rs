@@ -7,8 +7,9 @@
 //!
 //! # What the controller cannot
 //!
-//! - It compares one header, by its whole value or by a pattern: so many header routes there are.
-//!   It mirrors nothing.
+//! - It compares one header, by its whole value or by a pattern, and one cookie: so many header
+//!   routes there are. The cookie is a route of the header `Cookie` that is exactly `NAME=always`;
+//!   any request with that cookie is meant, whatever other cookies it brings. It mirrors nothing.
 //! - A weight total below 100 means nothing to it: such a `maxTrafficWeight` is refused.
 //! - A stable Service without endpoints answers 503 even at weight 100: nothing is raised then.
 //! - It does not say what its workers do: what is read is written, not confirmed.

@@ -12,6 +12,9 @@ use crate::fence::stamp_of;
 use crate::names::{POD_TEMPLATE_HASH, REVISION, STAMP};
 use crate::objects::{annotation, label, name_of, text};
 
+/// How many old ReplicaSets are kept where the owner does not say.
+const HISTORY: u32 = 10;
+
 /// What the owner asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Spec {
@@ -22,6 +25,8 @@ pub(super) struct Spec {
     pub(super) min_ready_seconds: u64,
     pub(super) paused: bool,
     pub(super) restart_at: Option<Timestamp>,
+    /// How many ReplicaSets without pods are kept beside those that run.
+    pub(super) history: usize,
 }
 
 impl Spec {
@@ -47,6 +52,7 @@ impl Spec {
             restart_at: spec["restartAt"]
                 .as_str()
                 .and_then(|text| text.parse().ok()),
+            history: spec["revisionHistoryLimit"].as_u64().map_or(HISTORY, count) as usize,
         })
     }
 
@@ -86,6 +92,20 @@ pub(super) fn find<'a>(sets: &'a [Value], id: &RevisionId) -> Option<&'a Value> 
 /// How many pods a ReplicaSet shall have; 1 where it does not say.
 pub(super) fn desired(set: &Value) -> u32 {
     set["spec"]["replicas"].as_u64().map_or(1, count)
+}
+
+/// The ReplicaSets that are beyond the history: without pods, the oldest first. None where the owner
+/// asks for no pods at all, because there the stable one has none either.
+pub(super) fn surplus<'a>(sets: &'a [Value], spec: &Spec) -> Vec<&'a Value> {
+    let is_idle = |set: &&Value| desired(set) == 0 && set["status"]["replicas"] == 0;
+    let mut idle: Vec<_> = sets.iter().filter(is_idle).collect();
+    idle.sort_by_key(|set| number(set));
+    let beyond = match spec.replicas {
+        0 => 0,
+        _ => idle.len().saturating_sub(spec.history),
+    };
+    idle.truncate(beyond);
+    idle
 }
 
 /// A revision, from its ReplicaSet and from all pods of the owner.
@@ -161,6 +181,40 @@ mod tests {
         ] {
             assert_eq!(found(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn the_oldest_without_pods_are_beyond_the_history() {
+        let set = |number: u32, replicas: u32, there: u32| {
+            json!({
+                "metadata": {"annotations": {REVISION: number.to_string()}},
+                "spec": {"replicas": replicas}, "status": {"replicas": there},
+            })
+        };
+        let sets = [
+            set(4, 0, 0),
+            set(1, 3, 3),
+            set(2, 0, 0),
+            set(3, 0, 1),
+            set(10, 0, 0),
+        ];
+        let owner = |replicas: u32, limit: Value| {
+            let selector = json!({"matchLabels": {"app": "shop"}});
+            let spec = json!({
+                "replicas": replicas, "revisionHistoryLimit": limit,
+                "selector": selector, "template": {},
+            });
+            Spec::of(&json!({"metadata": {"name": "shop"}, "spec": spec})).unwrap()
+        };
+        let numbers = |replicas, limit: Value| {
+            let beyond = surplus(&sets, &owner(replicas, limit)).into_iter();
+            beyond.map(number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(3, json!(1)), [2, 4]);
+        assert_eq!(numbers(3, json!(0)), [2, 4, 10]);
+        assert_eq!(numbers(3, json!(3)), [0; 0]);
+        assert_eq!(numbers(3, Value::Null), [0; 0]);
+        assert_eq!(numbers(0, json!(0)), [0; 0], "stable has no pods either");
     }
 
     #[test]

@@ -112,6 +112,12 @@ impl IngressConfig {
             .any(|key| key.starts_with(&self.key("canary-by-header")))
     }
 
+    /// Whether the manifest itself says which cookie leads to the canary.
+    pub(super) fn has_own_cookie(&self) -> bool {
+        self.annotations()
+            .contains_key(&self.key("canary-by-cookie"))
+    }
+
     /// An annotation's key under the prefix.
     pub(super) fn key(&self, name: &str) -> String {
         format!("{}/{name}", self.annotation_prefix)

@@ -7,8 +7,12 @@ use gradatim_kubernetes::objects::annotation;
 
 use super::config::IngressConfig;
 
-/// The annotation that keeps the name of the managed route.
+/// The annotation that keeps the names of the managed routes, in their order.
 pub(super) const HEADER_ROUTE: &str = "gradatim.dev/header-route";
+/// What stands there before the name of the one that is a cookie's.
+pub(super) const COOKIE: &str = "cookie:";
+/// What a cookie is to be, after its name.
+pub(super) const ALWAYS: &str = "=always";
 /// The stamp of the split.
 pub(super) const SPLIT_STAMP: &str = "gradatim.dev/stamp-split";
 /// The stamp of the header routes.
@@ -35,15 +39,28 @@ pub(super) fn split(config: &IngressConfig, canary: Option<&Value>) -> Split {
     }
 }
 
-/// The header that leads to the canary, as a managed route; one that nobody named is `""`.
+/// The header and the cookie that lead to the canary, as managed routes; a header that nobody named
+/// is `""`, a cookie that nobody named is a stranger's.
 pub(super) fn headers(config: &IngressConfig, canary: Option<&Value>) -> Vec<HeaderRoute> {
     let Some(canary) = canary.filter(|canary| is_on(config, canary)) else {
         return Vec::new();
     };
-    let said = |name| annotation(canary, &config.key(name)).map(str::to_owned);
-    let Some(header_name) = said("canary-by-header") else {
-        return Vec::new();
+    let named = annotation(canary, HEADER_ROUTE).unwrap_or_default();
+    let read = |name: &str| match name.strip_prefix(COOKIE) {
+        Some(name) => Some((name.to_owned(), cookie(config, canary)?)),
+        None => Some((name.to_owned(), header(config, canary)?)),
     };
+    let routes = named.split(',').filter_map(read);
+    let routes = routes.map(|(name, one)| HeaderRoute {
+        name,
+        matches: vec![one],
+    });
+    routes.collect()
+}
+
+fn header(config: &IngressConfig, canary: &Value) -> Option<HeaderMatch> {
+    let said = |name| annotation(canary, &config.key(name)).map(str::to_owned);
+    let header_name = said("canary-by-header")?;
     let header_value = match (
         said("canary-by-header-value"),
         said("canary-by-header-pattern"),
@@ -52,15 +69,19 @@ pub(super) fn headers(config: &IngressConfig, canary: Option<&Value>) -> Vec<Hea
         (None, Some(pattern)) => StringMatch::Regex(pattern),
         (None, None) => StringMatch::Exact("always".to_owned()),
     };
-    vec![HeaderRoute {
-        name: annotation(canary, HEADER_ROUTE)
-            .unwrap_or_default()
-            .to_owned(),
-        matches: vec![HeaderMatch {
-            header_name,
-            header_value,
-        }],
-    }]
+    Some(HeaderMatch {
+        header_name,
+        header_value,
+    })
+}
+
+/// The controller takes a cookie whose value is `always`.
+fn cookie(config: &IngressConfig, canary: &Value) -> Option<HeaderMatch> {
+    let name = annotation(canary, &config.key("canary-by-cookie"))?;
+    Some(HeaderMatch {
+        header_name: "Cookie".to_owned(),
+        header_value: StringMatch::Exact(format!("{name}{ALWAYS}")),
+    })
 }
 
 /// Without this annotation the controller takes none of the others.

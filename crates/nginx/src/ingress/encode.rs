@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::PortError;
-use gradatim_core::route::{HeaderRoute, Route, Slot, Split, StringMatch};
+use gradatim_core::route::{HeaderMatch, HeaderRoute, Route, Slot, Split, StringMatch};
 use gradatim_kubernetes::fence::refuse_older;
-use gradatim_kubernetes::objects::{Objects, difference, name_of};
+use gradatim_kubernetes::objects::{Objects, annotation, difference, name_of};
 use gradatim_kubernetes::owner::Owner;
 use gradatim_kubernetes::several::Write;
 use serde_json::{Map, Value, json};
 
 use super::config::IngressConfig;
-use super::decode::{self, HEADER_ROUTE, HEADERS_STAMP, SPLIT_STAMP, in_parts_of};
+use super::decode::{self, ALWAYS, COOKIE, HEADER_ROUTE, HEADERS_STAMP, SPLIT_STAMP, in_parts_of};
 
 /// What an object's name may be long.
 const LONGEST_NAME: usize = 253;
@@ -43,20 +43,58 @@ pub(super) fn weight(config: &IngressConfig, split: &Split) -> Result<u32, PortE
     })
 }
 
-/// The header that leads to the canary, none without a header route.
-///
-/// # Errors
-/// [`Invalid`](FaultKind::Invalid) when there is more than the controller can compare.
-pub(super) fn header(routes: &[HeaderRoute]) -> Result<Option<&HeaderRoute>, PortError> {
-    let matches = routes.iter().flat_map(|route| &route.matches);
-    let is_prefix = matches
-        .clone()
-        .any(|it| matches!(it.header_value, StringMatch::Prefix(_)));
-    if routes.len() <= 1 && matches.count() == routes.len() && !is_prefix {
-        return Ok(routes.first());
+/// What leads to the canary whatever the split: a header and a cookie at most.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Trials<'a> {
+    header: Option<&'a HeaderMatch>,
+    cookie: Option<&'a str>,
+    names: Vec<String>,
+}
+
+impl<'a> Trials<'a> {
+    /// # Errors
+    /// [`Invalid`](FaultKind::Invalid) when there is more than the controller can compare.
+    pub(super) fn of(config: &IngressConfig, routes: &'a [HeaderRoute]) -> Result<Self, PortError> {
+        let mut trials = Self::default();
+        for route in routes {
+            let [one] = route.matches.as_slice() else {
+                return Err(beyond());
+            };
+            match cookie(one) {
+                Some(name) if trials.cookie.is_none() && !config.has_own_cookie() => {
+                    trials.cookie = Some(name);
+                    trials.names.push(format!("{COOKIE}{}", route.name));
+                }
+                None if trials.header.is_none() && !is_prefix(one) => {
+                    trials.header = Some(one);
+                    trials.names.push(route.name.clone());
+                }
+                _ => return Err(beyond()),
+            }
+        }
+        Ok(trials)
     }
-    let text = "the controller compares one header, by its whole value or by a pattern";
-    Err(PortError::new(FaultKind::Invalid, text))
+}
+
+/// The cookie that a match on the header `Cookie` asks for, as `NAME=always`.
+fn cookie(one: &HeaderMatch) -> Option<&str> {
+    let StringMatch::Exact(value) = &one.header_value else {
+        return None;
+    };
+    let name = value.strip_suffix(ALWAYS)?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_cookie = one.header_name == "Cookie" && !name.is_empty() && name.chars().all(is_name);
+    is_cookie.then_some(name)
+}
+
+fn is_prefix(one: &HeaderMatch) -> bool {
+    matches!(one.header_value, StringMatch::Prefix(_))
+}
+
+fn beyond() -> PortError {
+    let text = "the controller compares one header, by its whole value or by a pattern, and one \
+                cookie (the header Cookie, exactly NAME=always)";
+    PortError::new(FaultKind::Invalid, text)
 }
 
 /// What becomes of one canary Ingress: the whole object where there is none, else a patch.
@@ -82,14 +120,14 @@ pub(super) struct Wanted<'a> {
     config: &'a IngressConfig,
     route: &'a Route,
     weight: u32,
-    header: Option<&'a HeaderRoute>,
+    trials: Trials<'a>,
 }
 
 impl<'a> Wanted<'a> {
     pub(super) fn of(config: &'a IngressConfig, route: &'a Route) -> Result<Self, PortError> {
         Ok(Self {
             weight: weight(config, &route.split.value)?,
-            header: header(&route.headers.value)?,
+            trials: Trials::of(config, &route.headers.value)?,
             config,
             route,
         })
@@ -130,13 +168,10 @@ impl<'a> Wanted<'a> {
         let wanted = &self.route.split.value;
         let share =
             |split: &Split, of: &Split| u64::from(split.part(Slot::Canary)) * u64::from(of.total());
-        let opens = self.is_ours(self.header)
-            && decode::headers(self.config, canary).first() != self.header;
+        let there = decode::headers(self.config, canary);
+        let mut trials = self.route.headers.value.iter();
+        let opens = !self.config.has_own_header() && trials.any(|it| !there.contains(it));
         share(wanted, &before) > share(&before, wanted) || opens
-    }
-
-    fn is_ours(&self, header: Option<&HeaderRoute>) -> bool {
-        header.is_some() && !self.config.has_own_header()
     }
 
     fn fresh(&self, stable: &Value, owner: &Owner) -> Result<Value, PortError> {
@@ -166,6 +201,11 @@ impl<'a> Wanted<'a> {
         let mut patch = Map::new();
         let there = &canary["metadata"]["annotations"];
         let mut annotations = self.annotations();
+        let had_cookie = |names: &str| names.split(',').any(|name| name.starts_with(COOKIE));
+        if self.trials.cookie.is_none() && annotation(canary, HEADER_ROUTE).is_some_and(had_cookie)
+        {
+            annotations.insert(self.config.key("canary-by-cookie"), Value::Null);
+        }
         annotations.retain(|key, value| there.get(key).unwrap_or(&Value::Null) != value);
         if !annotations.is_empty() {
             patch.insert("metadata".to_owned(), json!({"annotations": annotations}));
@@ -197,22 +237,22 @@ impl<'a> Wanted<'a> {
             json!(self.route.split.stamp.to_string()),
         );
         if !config.has_own_header() {
-            let only = self.header.and_then(|route| route.matches.first());
-            let (value, pattern) = match only.map(|only| &only.header_value) {
+            let header = self.trials.header;
+            let (value, pattern) = match header.map(|header| &header.header_value) {
                 Some(StringMatch::Exact(value)) => (Some(value), None),
                 Some(StringMatch::Regex(pattern)) => (None, Some(pattern)),
                 Some(StringMatch::Prefix(_)) | None => (None, None),
             };
-            all.insert(
-                config.key("canary-by-header"),
-                json!(only.map(|only| &only.header_name)),
-            );
+            let name = header.map(|header| &header.header_name);
+            all.insert(config.key("canary-by-header"), json!(name));
             all.insert(config.key("canary-by-header-value"), json!(value));
             all.insert(config.key("canary-by-header-pattern"), json!(pattern));
-            all.insert(
-                HEADER_ROUTE.to_owned(),
-                json!(self.header.map(|route| &route.name)),
-            );
+            if let Some(cookie) = self.trials.cookie {
+                all.insert(config.key("canary-by-cookie"), json!(cookie));
+            }
+            let names = &self.trials.names;
+            let names = (!names.is_empty()).then(|| names.join(","));
+            all.insert(HEADER_ROUTE.to_owned(), json!(names));
             all.insert(
                 HEADERS_STAMP.to_owned(),
                 json!(self.route.headers.stamp.to_string()),

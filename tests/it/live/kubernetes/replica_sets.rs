@@ -248,6 +248,30 @@ async fn a_first_version_and_the_next_one_come_to_life() {
 }
 
 #[tokio::test]
+async fn beyond_the_history_the_oldest_go_when_a_new_one_is_made() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let living = Living::with_rollout(&cluster).await;
+    let limit = json!({"spec": {"revisionHistoryLimit": 1}});
+    living.rollouts().merge("shop", &limit).await.unwrap();
+    for (hash, number) in [("v1", "1"), ("v2", "2"), ("v3", "3")] {
+        living.adopted(hash, number, number).await;
+    }
+    let workload = living.workload().await;
+    workload.scale(&"v1".into(), 1, stamp(1)).await.unwrap();
+    available(&workload, &"v1".into(), 1).await;
+    living.set_template(&template("4")).await;
+    let fourth = workload.observe().await.unwrap().wanted;
+    workload.scale(&fourth, 1, stamp(2)).await.unwrap();
+    let left = workload.observe().await.unwrap().revisions;
+    let mut left: Vec<_> = left.iter().map(|it| it.number).collect();
+    left.sort_unstable();
+    // The first has pods, the third is the history.
+    assert_eq!(left, [1, 3, 4]);
+}
+
+#[tokio::test]
 async fn what_the_server_fills_in_makes_no_new_revision() {
     let Some(cluster) = Cluster::shared().await else {
         return;

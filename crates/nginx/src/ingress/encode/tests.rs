@@ -243,7 +243,8 @@ fn what_the_controller_cannot_express_is_refused() {
     let second = both[0].matches[0].clone();
     both[0].matches.push(second);
     for routes in [two, both, trial(StringMatch::Prefix("a".to_owned()))] {
-        assert_eq!(header(&routes).unwrap_err().kind, FaultKind::Invalid);
+        let refused = Trials::of(&plain(), &routes).unwrap_err();
+        assert_eq!(refused.kind, FaultKind::Invalid);
     }
 }
 
@@ -253,4 +254,78 @@ fn a_long_name_is_cut_before_its_end() {
     let long = canary_name(&"r".repeat(200), &"i".repeat(200));
     assert_eq!(long.len(), 253);
     assert!(long.ends_with("i-canary"));
+}
+
+fn beta(value: &str) -> HeaderRoute {
+    HeaderRoute {
+        name: "beta".to_owned(),
+        matches: vec![HeaderMatch {
+            header_name: "Cookie".to_owned(),
+            header_value: StringMatch::Exact(value.to_owned()),
+        }],
+    }
+}
+
+fn changed(canary: Option<&Value>, route: &Route) -> Option<Change> {
+    let wanted = Wanted::of(&CONFIG, route).unwrap();
+    wanted.plan(Ok(&stable()), Ok(&owner()), canary).unwrap()
+}
+
+static CONFIG: std::sync::LazyLock<IngressConfig> = std::sync::LazyLock::new(plain);
+
+#[test]
+fn a_cookie_and_a_header_stand_side_by_side_in_either_order() {
+    let header = trial(StringMatch::Exact("yes".to_owned())).remove(0);
+    let cookie = "nginx.ingress.kubernetes.io/canary-by-cookie";
+    let mut canary = changed(None, &route(1, 0, Vec::new())).unwrap().value;
+    let all = [
+        vec![beta("beta=always"), header.clone()],
+        vec![header.clone(), beta("beta=always")],
+        vec![beta("beta=always")],
+        vec![header],
+        vec![],
+    ];
+    for (sequence, routes) in (2..).zip(all) {
+        let wanted = route(sequence, 0, routes);
+        let change = changed(Some(&canary), &wanted).unwrap();
+        canary = merged(&canary, &change.value);
+        let has_cookie = wanted.headers.value.contains(&beta("beta=always"));
+        let said = &canary["metadata"]["annotations"][cookie];
+        assert_eq!(*said, json!(has_cookie.then_some("beta")));
+        assert_eq!(
+            decode::headers(&plain(), Some(&canary)),
+            wanted.headers.value
+        );
+        assert_eq!(changed(Some(&canary), &wanted), None);
+    }
+}
+
+#[test]
+fn a_cookie_of_the_user_stays_and_a_second_one_is_refused() {
+    let cookie = "nginx.ingress.kubernetes.io/canary-by-cookie";
+    let mut canary = changed(None, &route(1, 0, Vec::new())).unwrap().value;
+    canary["metadata"]["annotations"][cookie] = "theirs".into();
+    let change = changed(Some(&canary), &route(2, 10, Vec::new())).unwrap();
+    let after = merged(&canary, &change.value);
+    assert_eq!(after["metadata"]["annotations"][cookie], "theirs");
+    assert_eq!(decode::headers(&plain(), Some(&after)), []);
+    let part = json!({
+        "stableIngress": "web", "canaryIngressAnnotations": {cookie: "mine"},
+    });
+    for (config, routes) in [
+        (config(part), vec![beta("beta=always")]),
+        (plain(), vec![beta("a=always"), beta("b=always")]),
+    ] {
+        let refused = Trials::of(&config, &routes).unwrap_err();
+        assert_eq!(refused.kind, FaultKind::Invalid);
+    }
+    // What is no such cookie is a header as any other.
+    for value in ["beta=yes", "=always", "a b=always", "always"] {
+        let routes = [beta(value)];
+        let trials = Trials::of(&CONFIG, &routes).unwrap();
+        assert!(
+            trials.cookie.is_none() && trials.header.is_some(),
+            "{value}"
+        );
+    }
 }
