@@ -1,5 +1,6 @@
 //! The rules of a [`MetricProvider`].
 
+mod recorded;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use gradatim_core::port::MetricProvider;
 use gradatim_core::time::Timestamp;
 use serde_json::Value;
 
+pub use self::recorded::Recorded;
 use self::scene::{Scene, fault, is_empty, leaks, numbers, series};
 use crate::report::{Check, Report, broken, done, ensure, same, skipped};
 

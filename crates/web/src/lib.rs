@@ -51,13 +51,13 @@
 //! | Flagger | here |
 //! |---|---|
 //! | `confirm-rollout` | `gates.beforeStart` with `provider.webhook` |
-//! | `pre-rollout` | a `gate` step, or an analysis step, before the first weight |
-//! | `rollout` | a metric with `provider.web` in the background analysis |
+//! | `pre-rollout` | a `gate` step, or an analysis step, before the first weight and after the `setCanaryScale` that starts the pods |
+//! | `rollout` | a metric with `provider.web` in the background analysis: called at each interval, and any other answer than 200 to 299 counts towards its `consecutiveErrorLimit` |
 //! | `confirm-traffic-increase` | `gates.beforeRaise` |
 //! | `confirm-promotion` | `gates.beforePromotion` |
 //! | `post-rollout` | `gates.afterPromotion`, or a notification of the last event |
 //! | `rollback` | `gates.rollback`: open means take the traffic back |
-//! | `event` | [`WebhookNotifier`] |
+//! | `event` | [`WebhookNotifier`] with [`FLAGGER`], or a template of your own |
 //!
 //! The payload is Flagger's (`name`, `namespace`, `phase`, `checksum`, `metadata`) with the `id`
 //! of the question. 200 to 299 is open, 204 included; any other answer is closed. A gate that does
@@ -79,7 +79,7 @@ use gradatim_core::port::MetricProvider;
 use gradatim_core::registry::Registry;
 
 pub use self::command::{Command, Commands};
-pub use self::notifier::{JSON, SLACK, WebhookNotifier};
+pub use self::notifier::{FLAGGER, JSON, SLACK, WebhookNotifier};
 pub use self::web::{Asking, Web};
 pub use self::webhook::{Gate, Webhook};
 

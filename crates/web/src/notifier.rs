@@ -28,9 +28,15 @@ pub const SLACK: &str = r#"{"text": {{ ("*" ~ rollout ~ "* " ~ (([text] + eviden
 /// Everything of an event as JSON.
 pub const JSON: &str = r#"{"rollout": {{ rollout | tojson }}, "kind": {{ kind | tojson }}, "text": {{ text | tojson }}, "at": {{ at | tojson }}, "id": {{ id | tojson }}, "evidence": {{ evidence | tojson }}}"#;
 
+/// The JSON of Flagger's `event` webhooks, for whoever receives those.
+pub const FLAGGER: &str = r#"{% set parts = rollout | split("/") | list -%}
+{% set bad = ["RolloutAborted", "AnalysisRunFailed", "AnalysisRunError", "PodTrouble", "ProgressDeadlineExceeded", "RouteDrift", "BackendFault", "StateUnreadable"] -%}
+{"name": {{ parts | last | tojson }}, "namespace": {{ (parts | first if parts | length > 1 else "") | tojson }}, "phase": {{ ("Succeeded" if kind == "RolloutCompleted" else "Failed" if kind == "RolloutAborted" else "Progressing") | tojson }}, "metadata": {"eventMessage": {{ text | tojson }}, "eventType": {{ ("Warning" if kind in bad else "Normal") | tojson }}, "timestamp": {{ millis | string | tojson }}}}"#;
+
 /// Tells events to a webhook, each once.
 ///
-/// The template is Jinja's, with `rollout`, `kind`, `text`, `at` (RFC 3339), `id` and `evidence`
+/// The template is Jinja's, with `rollout`, `kind`, `text`, `at` (RFC 3339), `millis` (the same
+/// instant in milliseconds since 1970), `id` and `evidence`
 /// (a list of log lines that say why, often empty); what it gives is the body. The filter `slack`
 /// escapes what Slack would read as a link or as a call to everyone. The address and the headers may hold placeholders of secrets.
 pub struct WebhookNotifier {
@@ -105,6 +111,7 @@ impl WebhookNotifier {
             kind => format!("{:?}", event.kind),
             text => event.text.clone(),
             at => event.at.to_string(),
+            millis => event.at.as_millis(),
             id => event.id.to_string(),
             evidence => event.evidence.clone(),
         });

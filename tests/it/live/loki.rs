@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::gate::gate;
 use super::no_secrets;
-use super::server::{Server, find, free_port};
+use super::server::{Server, example, find, free_port};
 use crate::providers::ask;
 
 pub(super) struct Live {
@@ -202,6 +202,24 @@ async fn logs_judge_a_release_and_say_why_it_failed() {
 
     the_shapes_of_answers(&live, now).await;
     the_verdict_of_a_gate(&live).await;
+    the_verdict_of_the_example(&live).await;
+}
+
+/// `gate_on_loki`, the program of the examples.
+async fn the_verdict_of_the_example(live: &Live) {
+    let program = example("gate_on_loki", "loki");
+    let now = gradatim_http::now();
+    live.push("v3", &["all well".to_owned()], now).await;
+    live.push("v4", &errors(20), now).await;
+    for (version, code, words) in [("v4", 1, "Failed"), ("v3", 0, "Successful")] {
+        let query = format!("{{app=\"web\", version=\"{version}\"}} |= \"ERROR\"");
+        let mut gate = tokio::process::Command::new(&program);
+        let ended = gate.args([&live.address, &query]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert_eq!(ended.status.code(), Some(code), "{version}: {ended:?}");
+        let verdict = said.lines().last().unwrap_or_default();
+        assert!(verdict.starts_with(words), "{version}: {said}");
+    }
 }
 
 async fn the_shapes_of_answers(live: &Live, now: Timestamp) {

@@ -322,6 +322,54 @@ async fn numbers_that_are_none_and_a_negative_zero_arrive_as_themselves() {
     }
 }
 
+/// Whether a condition passes on what an endpoint answers with; an error passes none.
+async fn passes(kind: &'static str, body: &str, condition: &str) -> bool {
+    let body = body.as_bytes().to_vec();
+    let stub = Stub::new(move |_| Reply::Whole(200, kind, body.clone())).await;
+    let (provider, query) = providers(&stub.address).remove(2);
+    let mut plan = MetricPlan::new("checked", "web", json!({}));
+    plan.success = Some(Condition::parse(condition).unwrap());
+    match provider.measure(&ask(query, Timestamp::ZERO)).await {
+        Ok(Outcome::Done { reading, .. }) => {
+            judge(&plan, &reading).phase == AnalysisPhase::Successful
+        }
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => {
+            assert_eq!(error.kind, FaultKind::Malformed, "{error}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_number_passes_nothing_at_an_endpoint_and_a_negative_zero_is_one() {
+    let digits = "9".repeat(400);
+    let none = [
+        "NaN",
+        "nan",
+        "Infinity",
+        "-Infinity",
+        "+Inf",
+        "1e400",
+        "-1e400",
+        &digits,
+    ];
+    for kind in ["application/json", "text/plain"] {
+        for body in none {
+            for condition in ["result >= 0", "result < 5", "result == 0", "result != 1"] {
+                // A text is another thing than the number 1, and says so.
+                let is_text = kind == "text/plain" && condition == "result != 1";
+                let passes = passes(kind, body, condition).await;
+                assert!(!passes || is_text, "{kind}: {body} passes {condition}");
+            }
+        }
+        for body in ["-0", "-0.0", "-0e5"] {
+            assert!(passes(kind, body, "result == 0").await, "{kind}: {body}");
+            assert!(!passes(kind, body, "result < 0").await, "{kind}: {body}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn warnings_of_a_partial_answer_are_kept_and_hide_the_secret() {
     let body = json!({

@@ -12,7 +12,7 @@ use gradatim_core::port::MetricProvider;
 use gradatim_core::registry::Registry;
 use gradatim_core::time::Timestamp;
 use gradatim_core::yaml::read;
-use gradatim_web::Webhook;
+use gradatim_web::{FLAGGER, Web, Webhook, WebhookNotifier};
 use serde_json::{Value, json};
 
 use super::{ask, keys};
@@ -106,6 +106,10 @@ impl Desk {
         self.open.lock().unwrap().insert(gate);
     }
 
+    fn closes(&self, gate: &'static str) {
+        self.open.lock().unwrap().remove(gate);
+    }
+
     /// Waits until a gate has been asked for twice more.
     async fn is_asked(&self, gate: &str) {
         let path = format!(" /{gate} ");
@@ -151,24 +155,41 @@ spec:
       canaryService: shop-canary
       stableService: shop
       trafficRouting: {{plugins: {{memory: {{}}}}}}
+      analysis: {{templates: [{{templateName: rollout}}]}}
       steps:
-      - setWeight: 20
+      - setCanaryScale: {{replicas: 1}}
       - gate: {{name: pre-rollout, interval: 1s, provider: {{webhook: {{url: '{address}/pre-rollout'}}}}}}
+      - setWeight: 20
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: {{name: rollout}}
+spec:
+  metrics:
+  - name: rollout
+    interval: 1s
+    consecutiveErrorLimit: 1
+    provider: {{web: {{url: '{address}/rollout', method: POST, jsonBody: {{name: shop}}}}}}
 ",
         gates.concat()
     )
 }
 
-async fn deliver(desk: &Desk, dir: &std::path::Path) -> (gradatim::Driver, Release) {
+/// Delivers it with its hooks, told to `events`.
+async fn deliver(desk: &Desk, events: &Stub, dir: &std::path::Path) -> (gradatim::Driver, Release) {
     let manifests = read(&[("shop.yaml", gated(&desk.stub.address))]);
     let manifests = manifests.into_result().unwrap();
     let registry = Registry::new().with_router("memory", |_, _| Ok(capabilities()));
     let registry = gradatim_web::register(registry);
-    let plan = compile(&manifests.rollouts[0], &[], &registry)
-        .unwrap()
-        .plan;
+    let compiled = compile(&manifests.rollouts[0], &manifests.templates, &registry);
     let gate: Arc<dyn MetricProvider> = Arc::new(Webhook::new(keys()).unwrap());
-    deliver_plan(dir, plan, |ports| ports.provider("webhook", gate)).await
+    let hook: Arc<dyn MetricProvider> = Arc::new(Web::new(keys()).unwrap());
+    let notifier = WebhookNotifier::new(&events.address, FLAGGER, keys()).unwrap();
+    let more = |ports: gradatim::Ports| {
+        let ports = ports.provider("webhook", gate).provider("web", hook);
+        ports.notifier(Arc::new(notifier))
+    };
+    deliver_plan(dir, compiled.unwrap().plan, more).await
 }
 
 async fn until(release: &Release, stands: impl Fn(&Status) -> bool) {
@@ -178,18 +199,47 @@ async fn until(release: &Release, stands: impl Fn(&Status) -> bool) {
     waited.expect("it never came to that").unwrap();
 }
 
+/// Who hears of `event`.
+async fn listener() -> Stub {
+    Stub::new(|_| Reply::text(200, "")).await
+}
+
+/// What was heard, as Flagger would have said it.
+fn heard(events: &Stub) -> Vec<Value> {
+    let requests = events.requests();
+    let bodies = requests
+        .iter()
+        .map(|it| it.split_once("\r\n\r\n").unwrap().1);
+    bodies
+        .map(|body| serde_json::from_str(body).unwrap())
+        .collect()
+}
+
+async fn until_heard(events: &Stub, phase: &str) -> Value {
+    for _ in 0..600 {
+        if let Some(event) = heard(events).into_iter().find(|it| it["phase"] == phase) {
+            return event;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nobody was told {phase}: {:?}", heard(events));
+}
+
 #[tokio::test]
 async fn each_kind_of_flagger_s_gates_holds_where_flagger_s_holds() {
     let (desk, dir) = (Desk::new().await, tempfile::tempdir().unwrap());
-    let (driver, release) = deliver(&desk, dir.path()).await;
+    let events = listener().await;
+    desk.opens("rollout");
+    let (driver, release) = deliver(&desk, &events, dir.path()).await;
     let weight = |status: &Status| status.decision.summary.weight_seen.unwrap_or(0);
-    for gate in ["confirm-rollout", "confirm-traffic-increase"] {
+    for gate in ["confirm-rollout", "pre-rollout", "confirm-traffic-increase"] {
         desk.is_asked(gate).await;
         assert_eq!(weight(&release.status()), 0, "{gate} is closed");
         desk.opens(gate);
     }
     until(&release, |status| weight(status) == 20).await;
-    for gate in ["pre-rollout", "confirm-promotion", "post-rollout"] {
+    desk.is_asked("rollout").await;
+    for gate in ["confirm-promotion", "post-rollout"] {
         desk.is_asked(gate).await;
         let status = release.status();
         assert_ne!(status.decision.phase, Phase::Healthy, "{gate} is closed");
@@ -199,24 +249,66 @@ async fn each_kind_of_flagger_s_gates_holds_where_flagger_s_holds() {
         desk.opens(gate);
     }
     until(&release, |status| status.decision.phase == Phase::Healthy).await;
+    let event = until_heard(&events, "Succeeded").await;
+    assert_eq!(
+        (&event["name"], &event["namespace"]),
+        (&json!("shop"), &json!(""))
+    );
+    assert_eq!(event["metadata"]["eventType"], "Normal");
     stop(driver, dir.path()).await;
+}
+
+/// A release at its first weight, every gate before it open.
+async fn at_its_first_weight(
+    desk: &Desk,
+    events: &Stub,
+    dir: &std::path::Path,
+) -> (gradatim::Driver, Release) {
+    for gate in [
+        "confirm-rollout",
+        "pre-rollout",
+        "confirm-traffic-increase",
+        "rollout",
+    ] {
+        desk.opens(gate);
+    }
+    let (driver, release) = deliver(desk, events, dir).await;
+    until(&release, |status| {
+        status.decision.summary.weight_seen == Some(20)
+    })
+    .await;
+    (driver, release)
+}
+
+async fn until_it_is_back(release: &Release) {
+    until(release, |status| {
+        let weight = status.decision.summary.weight_seen;
+        status.decision.phase == Phase::Degraded && weight == Some(0)
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn flagger_s_rollback_gate_takes_the_traffic_back_when_it_opens() {
     let (desk, dir) = (Desk::new().await, tempfile::tempdir().unwrap());
-    for gate in ["confirm-rollout", "confirm-traffic-increase"] {
-        desk.opens(gate);
-    }
-    let (driver, release) = deliver(&desk, dir.path()).await;
-    let weight = |status: &Status| status.decision.summary.weight_seen;
-    until(&release, |status| weight(status) == Some(20)).await;
+    let events = listener().await;
+    let (driver, release) = at_its_first_weight(&desk, &events, dir.path()).await;
     desk.is_asked("rollback").await;
-    assert_eq!(weight(&release.status()), Some(20), "closed means nothing");
+    let weight = release.status().decision.summary.weight_seen;
+    assert_ne!(weight, Some(0), "closed means nothing");
     desk.opens("rollback");
-    until(&release, |status| {
-        status.decision.phase == Phase::Degraded && weight(status) == Some(0)
-    })
-    .await;
+    until_it_is_back(&release).await;
+    stop(driver, dir.path()).await;
+}
+
+#[tokio::test]
+async fn flagger_s_rollout_hook_takes_the_traffic_back_when_it_fails() {
+    let (desk, dir) = (Desk::new().await, tempfile::tempdir().unwrap());
+    let events = listener().await;
+    let (driver, release) = at_its_first_weight(&desk, &events, dir.path()).await;
+    desk.closes("rollout");
+    until_it_is_back(&release).await;
+    let event = until_heard(&events, "Failed").await;
+    assert_eq!(event["metadata"]["eventType"], "Warning", "{event}");
     stop(driver, dir.path()).await;
 }

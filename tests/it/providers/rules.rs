@@ -1,16 +1,17 @@
 //! Every provider keeps the rules of its port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gradatim_conformance::provider::{self, Answer, Bench};
+use gradatim_conformance::provider::{self, Answer, Bench, Recorded};
 use gradatim_core::port::MetricProvider;
 use gradatim_loki::Loki;
 use gradatim_prometheus::Prometheus;
 use gradatim_web::{Commands, Web};
 use serde_json::{Value, json};
 
-use super::keys;
 use super::world::{Dialect, World};
+use super::{ask, keys};
 
 struct PrometheusBench;
 
@@ -45,6 +46,44 @@ fn query(world: &World, answer: &Answer) -> String {
     match answer {
         Answer::Secret { .. } => format!("{question}{{token=\"{{{{secret:vault:key}}}}\"}}"),
         _ => question,
+    }
+}
+
+/// What a Prometheus has answered, played again without one.
+struct RecordedBench;
+
+struct Studio {
+    world: World,
+    recorded: Recorded,
+}
+
+impl Bench for RecordedBench {
+    type World = Studio;
+
+    async fn world(&self) -> Studio {
+        Studio {
+            world: PrometheusBench.world().await,
+            recorded: Recorded::new(true),
+        }
+    }
+
+    async fn provider(&self, studio: &Studio) -> Arc<dyn MetricProvider> {
+        Arc::new(studio.recorded.clone())
+    }
+
+    async fn query(&self, studio: &Studio, answer: &Answer) -> Option<Value> {
+        let query = PrometheusBench.query(&studio.world, answer).await?;
+        let prometheus = PrometheusBench.provider(&studio.world).await;
+        let hour = Duration::from_secs(3600);
+        for at in [self.at() - hour, self.at()] {
+            let ask = ask(query.clone(), at);
+            studio.recorded.record(prometheus.as_ref(), &ask).await;
+        }
+        Some(query)
+    }
+
+    async fn shown(&self, studio: &Studio) -> Option<String> {
+        Some(format!("{:?}", studio.recorded))
     }
 }
 
@@ -154,7 +193,7 @@ impl Bench for CommandBench {
             if !is_alive(pid.trim()) {
                 return 0;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         1
     }
@@ -169,6 +208,11 @@ fn is_alive(pid: &str) -> bool {
 #[tokio::test]
 async fn prometheus_keeps_the_rules_of_a_provider() {
     provider::all(&PrometheusBench).await.assert_clean();
+}
+
+#[tokio::test]
+async fn what_a_provider_has_answered_keeps_the_rules_when_it_is_played_again() {
+    provider::all(&RecordedBench).await.assert_clean();
 }
 
 #[tokio::test]
