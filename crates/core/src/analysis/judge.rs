@@ -26,7 +26,9 @@ mod scrape;
 mod state;
 mod stream;
 mod sum;
+mod traffic;
 mod warm_up;
+mod watched;
 pub mod words;
 
 pub use self::counted::Counted;

@@ -10,40 +10,24 @@ use super::counted::Counted;
 use super::noise::BLOCK_SECONDS;
 use super::pace::Risk;
 use super::plan::JudgePlan;
-use super::promotion;
 use super::quantile;
-use super::scrape::{Count, Scrape};
 use super::stream::{Circumstances, Stream, evidence};
+use super::traffic::Traffic;
 use super::warm_up::Curve;
+use super::watched::Watched;
 use super::words::{Account, Event};
 use crate::measurement::{Counter, Side};
-use crate::number::Number;
 use crate::time::Timestamp;
 
-/// How many times worse young pods may begin, where nothing was learned.
-const COLD_ERRORS: f64 = 10.0;
-const COLD_SLOW: f64 = 30.0;
 /// A bucket's bound is of use where so many of stable's requests are slower.
 const USEFUL: std::ops::RangeInclusive<f64> = 0.002..=0.6;
 /// How many bounds are watched: a state of four streams is small.
 const MOST_BOUNDS: usize = 3;
 /// So many requests of stable's say which bounds are of use.
 const ENOUGH: u64 = 200;
-/// A bound that fewer of stable's requests exceed proves nothing in time; it still takes back.
-const RARE: f64 = 0.01;
-/// The canary's traffic is not what its weight says when it gets less than this part of it, of
-/// so many expected requests, in so many scrapes in a row.
-const SHORT: f64 = 0.5;
-const EXPECTED: f64 = 20.0;
-const IN_A_ROW: u32 = 3;
 
 /// How sure the bound on the canary's failed requests is, by which a ramp is paced.
 const MISSES: f64 = 0.05;
-/// How much of the known rate of requests is kept at each scrape.
-const KEPT: f64 = 0.8;
-/// Over how long the growth of a weight is limited, and how many weights of it are kept.
-const GROWS_OVER: Duration = Duration::from_secs(30);
-const MOST_WEIGHTS: usize = 8;
 
 /// How pods of earlier releases warmed up, by what was counted of them.
 pub type Learned = BTreeMap<String, Curve>;
@@ -75,25 +59,9 @@ pub struct JudgeState {
     /// The canary's young pods.
     #[serde(default, skip_serializing_if = "Cohorts::is_empty")]
     young: Cohorts,
-    /// Requests a second of both sides, over the last half a minute or so; none before any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rate: Option<Number>,
-    /// The weights of the last half a minute, where a ramp is paced by them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    weights: Vec<(Timestamp, Number)>,
-    /// For how many scrapes in a row the canary has had less traffic than its weight says.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    short: u32,
-}
-
-/// One kind of event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Watched {
-    event: Event,
-    stream: Stream,
-    /// What this release's young pods did.
-    #[serde(default, skip_serializing_if = "Curve::is_empty")]
-    young: Curve,
+    /// How much traffic there is, and how much of it the canary gets.
+    #[serde(flatten)]
+    traffic: Traffic,
 }
 
 /// What holds when counters are read.
@@ -152,7 +120,9 @@ impl JudgeState {
             self.watch_latency(plan, &counted, moment.at);
         }
         self.young.follow(&counted, from, moment.at);
-        self.remember_weight(plan, moment);
+        if let Some(weight) = moment.weight.filter(|_| plan.failure_budget.is_some()) {
+            self.traffic.remember(moment.at, weight);
+        }
         self.scrape(plan, &counted, from, moment);
         self.learn(&counted, moment.at);
         self.counted_to = Some(moment.at);
@@ -175,7 +145,8 @@ impl JudgeState {
         let minute = Duration::from_secs(BLOCK_SECONDS);
         let before = counted.total(Side::Stable, &Event::Errors, at - minute, at);
         if before.requests > 0 {
-            self.notice_rate(before.requests as f64 / minute.as_secs_f64());
+            self.traffic
+                .notice(before.requests as f64 / minute.as_secs_f64());
         }
         (self.counted_to, self.since, self.learned_to) = (Some(at), Some(at), Some(at));
     }
@@ -230,30 +201,9 @@ impl JudgeState {
                 share = scrape.share();
             }
         }
-        self.compare_share(requests, share, moment.weight);
-        self.notice_rate(requests / moment.at.since(from).as_secs_f64().max(1.0));
-    }
-
-    fn notice_rate(&mut self, rate: f64) {
-        let known = self.rate.map(Number::get);
-        let rate = known.map_or(rate, |known| KEPT * known + (1.0 - KEPT) * rate);
-        self.rate = Some(Number::new(rate));
-    }
-
-    /// Only the newest of the weights that are older than half a minute is of use.
-    fn remember_weight(&mut self, plan: &JudgePlan, moment: &Moment<'_>) {
-        let Some(weight) = moment.weight.filter(|_| plan.failure_budget.is_some()) else {
-            return;
-        };
-        if weight > 0.0 {
-            self.weights.push((moment.at, Number::new(weight)));
-        }
-        let old = moment.at - GROWS_OVER;
-        while self.weights.get(1).is_some_and(|(next, _)| *next <= old)
-            || self.weights.len() > MOST_WEIGHTS
-        {
-            self.weights.remove(0);
-        }
+        self.traffic.compare(requests, share, moment.weight);
+        let seconds = moment.at.since(from).as_secs_f64();
+        self.traffic.notice(requests / seconds.max(1.0));
     }
 
     /// What is known for a ramp that is paced by what may be lost; none before the first reading.
@@ -264,11 +214,11 @@ impl JudgeState {
         let (_, at_most) = quantile::share(canary.events, canary.requests, MISSES);
         let worst = stream.likelihood().range().map(|(_, ratio)| ratio * stable);
         Some(Risk {
-            requests_per_second: self.rate?.get(),
+            requests_per_second: self.traffic.per_second()?,
             lost: self.lost(),
             canary_at_most: worst.map_or(at_most, |worst| worst.min(at_most)),
             stable,
-            before: self.weights.first().map_or(0.0, |(_, weight)| weight.get()),
+            before: self.traffic.weight_before(),
         })
     }
 
@@ -280,19 +230,6 @@ impl JudgeState {
         };
         let (canary, stable) = (stream.seen().canary, stream.stable().rate());
         canary.events as f64 - canary.requests as f64 * stable.unwrap_or_default()
-    }
-
-    /// Watches whether the canary's traffic is what its weight says.
-    fn compare_share(&mut self, requests: f64, share: Option<f64>, weight: Option<f64>) {
-        let (Some(share), Some(weight)) = (share, weight) else {
-            return;
-        };
-        let short = requests * weight >= EXPECTED && share < weight * SHORT;
-        self.short = if short {
-            self.short.saturating_add(1)
-        } else {
-            0
-        };
     }
 
     /// Compares stable's pods with each other, a block at a time.
@@ -362,7 +299,7 @@ impl JudgeState {
 
     /// Whether the canary gets much less traffic than its weight says.
     pub fn is_short_of_traffic(&self) -> bool {
-        self.short >= IN_A_ROW
+        self.traffic.is_short()
     }
 
     /// Adds what this release's young pods did to what earlier ones taught; for a release that
@@ -382,68 +319,9 @@ impl JudgeState {
     pub(crate) fn instants(&mut self) -> impl Iterator<Item = &mut Timestamp> {
         let optional = [&mut self.counted_to, &mut self.since, &mut self.learned_to];
         let known = optional.into_iter().flatten();
-        let weights = self.weights.iter_mut().map(|(at, _)| at);
-        known.chain(self.young.instants()).chain(weights)
+        let more = self.young.instants().chain(self.traffic.instants());
+        known.chain(more)
     }
-}
-
-impl Watched {
-    fn new(event: Event, weight: f64, gate: Number) -> Self {
-        Self {
-            event,
-            stream: Stream::new(weight, gate.get()),
-            young: Curve::default(),
-        }
-    }
-
-    /// Learns how much stable's pods differed before the release, block by block.
-    fn remember(&mut self, counted: &Counted<'_>, at: Timestamp) {
-        let block = Duration::from_secs(BLOCK_SECONDS);
-        let blocks = JudgePlan::HISTORY.as_secs() / BLOCK_SECONDS;
-        for before in (0..u32::try_from(blocks).unwrap_or(u32::MAX)).rev() {
-            let to = at - block.saturating_mul(before);
-            let pods = counted.each(Side::Stable, &self.event, to - block, to);
-            self.stream.remember(&pods);
-        }
-    }
-
-    fn scrape(&self, counted: &Counted<'_>, from: Timestamp, to: Timestamp) -> Scrape {
-        let total = |side| -> Count { counted.total(side, &self.event, from, to) };
-        Scrape {
-            canary: total(Side::Canary),
-            stable: total(Side::Stable),
-        }
-    }
-
-    fn tolerated(&self, plan: &JudgePlan, learned: &Learned, ages: &[Duration]) -> f64 {
-        let nothing = Curve::default();
-        let curve = learned.get(self.event.key()).unwrap_or(&nothing);
-        let cold = match self.event {
-            Event::Errors => COLD_ERRORS,
-            Event::Slower(_) => COLD_SLOW,
-        };
-        plan.warm_up.tolerated(ages, curve, cold)
-    }
-
-    /// Whether a proof of it is asked for.
-    fn is_asked(&self) -> bool {
-        let rate = self.stream.stable().rate();
-        self.event == Event::Errors || rate.is_some_and(|rate| rate >= RARE)
-    }
-
-    /// Whether the canary is proved not to be so much worse, or to fail so seldom that it does
-    /// not matter.
-    fn is_proved(&self, plan: &JudgePlan) -> bool {
-        self.stream.assurance() >= plan.proved() || self.is_harmless(plan)
-    }
-
-    fn is_harmless(&self, plan: &JudgePlan) -> bool {
-        self.event == Event::Errors && promotion::is_harmless(self.stream.seen().canary, plan)
-    }
-}
-
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// At most so many of the bounds, over their whole range.

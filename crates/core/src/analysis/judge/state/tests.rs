@@ -1,6 +1,7 @@
 use super::*;
 use crate::analysis::judge::{JudgePlan, WarmUp};
 use crate::measurement::{CounterKind, Sample};
+use crate::number::Number;
 
 const SCRAPE: i64 = 15;
 const START: i64 = 6_000;
