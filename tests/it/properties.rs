@@ -7,6 +7,7 @@ mod case;
 mod coverage;
 mod crashes;
 mod model;
+mod promise;
 
 use std::sync::Arc;
 

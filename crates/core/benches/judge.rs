@@ -10,10 +10,14 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gradatim_core::analysis::judge::{
-    Circumstances, Count, Curve, Scrape, Stream, WarmUp, evidence,
+    Circumstances, Count, Curve, JudgePlan, JudgeState, Learned, Moment, Scrape, Stream, WarmUp,
+    evidence,
 };
+use gradatim_core::measurement::{Counter, CounterKind, Sample, Side};
+use gradatim_core::number::Number;
+use gradatim_core::time::Timestamp;
 
 /// Errors, and requests slower than three bounds.
 const STREAMS: usize = 4;
@@ -79,5 +83,70 @@ fn scrapes(c: &mut Criterion) {
     });
 }
 
-criterion_group!(judge, scrapes);
+/// Twelve pods as a provider answers: six series of five samples each for the last minute.
+fn counters(at: i64) -> Vec<Counter> {
+    let sides = [(Side::Stable, 10, 60), (Side::Canary, 2, 70)];
+    let pods = sides.into_iter().flat_map(|(side, count, each)| {
+        (0..count).map(move |pod| (side, format!("shop-{side:?}-{pod}"), each))
+    });
+    let kinds = ["", "errors", "+Inf", "0.1", "0.25", "0.5"];
+    let series = pods.flat_map(|(side, pod, each)| {
+        kinds.map(|kind| {
+            let part = match kind {
+                "errors" => 0.01,
+                "0.1" => 0.5,
+                "0.25" => 0.9,
+                "0.5" => 0.97,
+                _ => 1.0,
+            };
+            let value = |tick: i64| (f64::from(each) * tick as f64 * part).floor();
+            let sample = |tick: i64| Sample {
+                at: Timestamp::from_secs(tick * 15),
+                value: Number::new(value(tick)),
+            };
+            let kind = match kind {
+                "" => CounterKind::Requests,
+                "errors" => CounterKind::Errors,
+                bound => CounterKind::Bucket(bound.to_owned()),
+            };
+            let (pod, from) = (pod.clone(), if at < 50 { 0 } else { at - 4 });
+            let samples = (from..=at).map(sample).collect();
+            Counter {
+                side,
+                pod,
+                kind,
+                samples,
+            }
+        })
+    });
+    series.collect()
+}
+
+/// One scrape from raw counters to the finding: sums by pod, then the streams.
+fn raw(c: &mut Criterion) {
+    let (plan, learned) = (JudgePlan::default(), Learned::new());
+    let moment = |at: i64| Moment {
+        at: Timestamp::from_secs(at * 15),
+        interval: Duration::from_secs(15),
+        weight: Some(0.2),
+        learned: &learned,
+    };
+    let mut known = JudgeState::default();
+    for at in 40..80 {
+        known
+            .count(&plan, &counters(at), &moment(at))
+            .expect("each has new samples");
+    }
+    assert_eq!(known.accounts().len(), STREAMS);
+    let next = counters(80);
+    c.bench_function("judge, one scrape of raw counters of twelve pods", |b| {
+        b.iter_batched_ref(
+            || known.clone(),
+            |known| known.count(&plan, black_box(&next), &moment(80)),
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group!(judge, scrapes, raw);
 criterion_main!(judge);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gradatim::cli::Exit;
+use gradatim::cli::{Exit, Io, run};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -217,4 +217,89 @@ async fn too_little_traffic_leaves_a_gate_undecided_and_says_what_it_would_take(
     let (exit, out, err) = shop.gate("roll back", &[]).await;
     assert_eq!(exit, Exit::Bad, "{out}{err}");
     assert!(flat(&out).contains("failed: not enough data"), "{out}");
+}
+
+const ROLLOUT: &str = "---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: shop}
+spec:
+  replicas: 10
+  strategy:
+    canary:
+      canaryService: shop-canary
+      stableService: shop
+      trafficRouting: {nginx: {stableIngress: shop}}
+      analysis:
+        templates: [{templateName: compare}]
+        args:
+        - {name: old, valueFrom: {podTemplateHashValue: Stable}}
+        - {name: new, valueFrom: {podTemplateHashValue: Latest}}
+      steps:
+      - setWeight: 10
+      - pause: {duration: 5m}
+";
+
+fn explain(arguments: &[&str]) -> (Exit, String, String) {
+    let manifest = template("extend 30m, then proceed") + ROLLOUT;
+    let (mut input, mut out, mut err) = (manifest.as_bytes(), Vec::new(), Vec::new());
+    let all = [&["gradatim", "explain"], arguments, &["-"]].concat();
+    let exit = run(all, &mut Io::plain(&mut input, &mut out, &mut err));
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (exit, text(out), text(err))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_finds_the_traffic_in_prometheus_and_says_what_could_be_noticed() {
+    let Some(shop) = Shop::start(50, 50).await else {
+        return;
+    };
+    let address = shop.live.address.as_str();
+    let on = |arguments: &[&str]| {
+        let all = [&["--prometheus", address][..], arguments].concat();
+        tokio::task::block_in_place(|| explain(&all))
+    };
+    let (exit, out, err) = on(&["--arg", "old=v1"]);
+    assert_eq!(exit, Exit::Good, "{out}{err}");
+    let said = flat(&out);
+    assert!(said.contains("What judge does beside the steps"), "{out}");
+    assert!(said.contains("at most 1 is taken back by chance"), "{out}");
+    assert!(
+        said.contains("it counts 30m longer; then the release goes on"),
+        "{out}"
+    );
+    assert!(said.contains("of them failed, counted over "), "{out}");
+    assert_eq!(
+        said.matches(" times as many failures (").count(),
+        1,
+        "{out}"
+    );
+    let (_, out, _) = on(&["--arg", "old=v1", "--json"]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let found = &report["rollouts"][0]["traffic"];
+    let failing = found["errorRate"].as_f64().unwrap();
+    assert!((0.03..0.07).contains(&failing), "{found}");
+    let rate = found["requestsPerSecond"].as_f64().unwrap();
+    assert!(
+        (50.0..500.0).contains(&rate),
+        "4 pods at 50 a second: {found}"
+    );
+    for (arguments, why) in [
+        (&["--arg", "old=v9"][..], "stable served no request"),
+        (&[], "add --arg old=…"),
+    ] {
+        let (exit, out, err) = on(arguments);
+        assert_eq!(exit, Exit::Good, "{err}");
+        assert!(err.contains(why), "{err}");
+        assert!(!out.contains("would notice"), "{out}");
+    }
+}
+
+#[test]
+fn explain_goes_on_without_a_prometheus_that_answers() {
+    let address = format!("http://127.0.0.1:{}", super::server::free_port());
+    let (exit, out, err) = explain(&["--prometheus", &address, "--arg", "old=v1"]);
+    assert_eq!(exit, Exit::Good, "{out}{err}");
+    assert!(err.contains("the traffic of shop is not known: "), "{err}");
+    assert!(out.contains("What judge does beside the steps"), "{out}");
 }

@@ -19,7 +19,7 @@ use super::input::{self, Files, Wrong};
 use super::{Io, text};
 
 /// Where secrets are looked for in the environment.
-const SECRETS: &str = "SECRET_";
+pub(super) const SECRETS: &str = "SECRET_";
 
 /// The analysis of a command: templates, their arguments and where they measure.
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,23 @@ pub(super) fn known() -> Registry {
     gradatim_web::register(gradatim_loki::register(registry, Default::default()))
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// The metric providers of this binary, where these servers are asked whatever a manifest says.
+pub(super) fn asking(at_prometheus: Option<&str>, at_loki: Option<&str>) -> Registry {
+    let mut prometheus = gradatim_prometheus::Config::from_env();
+    if let Some(address) = at_prometheus {
+        prometheus.address = Some(address.to_owned());
+        prometheus.overrides = true;
+    }
+    let mut loki = gradatim_loki::Config::default();
+    if let Some(address) = at_loki {
+        loki.address = Some(address.to_owned());
+        loki.overrides = true;
+    }
+    let registry = gradatim_prometheus::register(Registry::new(), prometheus);
+    gradatim_web::register(gradatim_loki::register(registry, loki))
+}
+
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("NAME=VALUE is wanted".to_owned()),
@@ -65,7 +81,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// A wrong address is wrong input, and no server that cannot be reached.
-fn address(text: &str) -> Result<String, String> {
+pub(super) fn address(text: &str) -> Result<String, String> {
     let http = text.strip_prefix("http://");
     let rest = http.or_else(|| text.strip_prefix("https://"));
     match rest {
@@ -94,18 +110,7 @@ impl Analysis {
 
     /// The registry of this binary's metric providers.
     fn registry(&self) -> Registry {
-        let mut prometheus = gradatim_prometheus::Config::from_env();
-        if let Some(address) = &self.prometheus {
-            prometheus.address = Some(address.clone());
-            prometheus.overrides = true;
-        }
-        let mut loki = gradatim_loki::Config::default();
-        if let Some(address) = &self.loki {
-            loki.address = Some(address.clone());
-            loki.overrides = true;
-        }
-        let registry = gradatim_prometheus::register(Registry::new(), prometheus);
-        gradatim_web::register(gradatim_loki::register(registry, loki))
+        asking(self.prometheus.as_deref(), self.loki.as_deref())
     }
 
     /// Every template that was asked for, with the arguments that were given.

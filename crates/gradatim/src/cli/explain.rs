@@ -2,6 +2,7 @@
 
 mod advice;
 mod failing;
+mod judged;
 mod noticed;
 mod table;
 mod words;
@@ -16,10 +17,11 @@ use gradatim_core::yaml::{Diagnostic, Skipped};
 use serde::Serialize;
 
 use self::advice::Placed;
+use self::judged::Traffic;
 use super::failure::Failure;
 use super::input::{Files, Input, Rollout};
 use super::look::Tone;
-use super::{Exit, Io, Output, backends, text};
+use super::{Exit, Io, Output, backends, diagnostics, text};
 
 /// Say what manifests will do, before anyone runs them
 ///
@@ -54,6 +56,15 @@ pub(super) struct Explain {
     #[arg(long, value_name = "SHARE", value_parser = noticed::share)]
     #[arg(requires = "requests_per_second")]
     error_rate: Option<f64>,
+    /// Read stable's requests and failures of the last 10 minutes from this Prometheus, by the
+    /// counters of the rollout's judge, and say what it could notice
+    #[arg(long, value_name = "URL", value_parser = backends::address)]
+    #[arg(conflicts_with = "requests_per_second")]
+    prometheus: Option<String>,
+    /// Give an argument of the judge a value, such as stable-hash; may be repeated
+    #[arg(long = "arg", value_name = "NAME=VALUE", value_parser = backends::pair)]
+    #[arg(requires = "prometheus")]
+    args: Vec<(String, String)>,
 }
 
 /// What is said of everything that was given.
@@ -76,6 +87,8 @@ struct Explained<'a> {
     forecast: Forecast,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<Traffic>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     noticed: Vec<Noticed>,
     warnings: &'a [Diagnostic],
@@ -112,10 +125,11 @@ impl Explain {
             },
         };
         let chosen = self.chosen(&input)?;
-        let rollouts: Vec<_> = chosen
-            .into_iter()
-            .map(|it| self.explained(it, &input))
-            .collect();
+        let mut rollouts = Vec::new();
+        for rollout in chosen {
+            let traffic = self.traffic(rollout, io)?;
+            rollouts.push(self.explained(rollout, &input, traffic));
+        }
         match self.json {
             true => json(
                 &mut io.out,
@@ -150,7 +164,32 @@ impl Explain {
         Ok(chosen)
     }
 
-    fn explained<'a>(&self, rollout: &'a Rollout, input: &Input) -> Explained<'a> {
+    /// What stable serves now, where a Prometheus is given; why that is not known is only told.
+    fn traffic(&self, rollout: &Rollout, io: &mut Io<'_>) -> Result<Option<Traffic>, Failure> {
+        let Some(prometheus) = &self.prometheus else {
+            return Ok(None);
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::undecided(format!("no runtime: {error}")))?;
+        let plan = &rollout.compiled.plan;
+        match runtime.block_on(judged::traffic(plan, prometheus, &self.args)) {
+            Ok(found) => Ok(Some(found)),
+            Err(why) => {
+                let note = format!("the traffic of {} is not known: {why}", rollout.spec.name);
+                diagnostics::note(&mut io.err, &note)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn explained<'a>(
+        &self,
+        rollout: &'a Rollout,
+        input: &Input,
+        traffic: Option<Traffic>,
+    ) -> Explained<'a> {
         let plan = &rollout.compiled.plan;
         let mut assumed = Assumed::of(&rollout.spec);
         assumed.replicas = self.replicas.unwrap_or(assumed.replicas);
@@ -165,6 +204,10 @@ impl Explain {
                 .is_some_and(|takes| takes <= within),
             suggestions: suggest(plan, &assumed, within),
         });
+        let found = traffic.map(|found| found.requests_per_second);
+        let requests_per_second = self.requests_per_second.or(found);
+        let failing = traffic.and_then(|found| found.known_errors());
+        let error_rate = self.error_rate.or(failing);
         let mut spec = rollout.spec.clone();
         spec.replicas = assumed.replicas;
         let advice = lint(&spec, &input.templates, plan).into_iter();
@@ -179,7 +222,8 @@ impl Explain {
                 .collect(),
             forecast,
             target,
-            noticed: noticed::of(plan, &assumed, self.requests_per_second, self.error_rate),
+            traffic,
+            noticed: noticed::of(plan, &assumed, requests_per_second, error_rate),
             warnings: &rollout.warnings,
             advice,
             rollout,
@@ -198,7 +242,8 @@ impl Explain {
             }
             table::write(explained, out)?;
             failing::write(explained, out)?;
-            noticed::write(&explained.noticed, out)?;
+            judged::write(&explained.rollout.compiled.plan, out)?;
+            noticed::write(explained.traffic.as_ref(), &explained.noticed, out)?;
         }
         if rollouts.is_empty() {
             let templates = text::count(input.templates.len(), "template");

@@ -9,6 +9,7 @@ use super::super::Output;
 use super::super::look::Tone;
 use super::super::text::percent;
 use super::failing::entry;
+use super::judged::{self, Traffic};
 
 /// How often services fail that are fine.
 const USUAL: [f64; 3] = [0.0005, 0.003, 0.01];
@@ -34,17 +35,24 @@ pub(super) fn of(
 }
 
 /// Writes from which difference on a version is caught.
-pub(super) fn write(all: &[Noticed], out: &mut Output<'_>) -> io::Result<()> {
+pub(super) fn write(
+    found: Option<&Traffic>,
+    all: &[Noticed],
+    out: &mut Output<'_>,
+) -> io::Result<()> {
     let Some(first) = all.first() else {
         return Ok(());
     };
     let head = format!(
         "What a judge that compares both versions would notice at {} requests a second",
-        first.requests_per_second
+        (first.requests_per_second * 1000.0).round() / 1000.0
     );
     writeln!(out)?;
     let head = out.look().paint(Tone::Strong, &head).to_string();
     writeln!(out, "{head}")?;
+    if let Some(found) = found {
+        judged::write_traffic(found, out)?;
+    }
     let requests = format!("{:.0} to the new version beside stable", first.requests);
     entry(out, "requests", &requests)?;
     for one in all {
