@@ -75,6 +75,13 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal by its name, such as `STOP`.
+    pub(super) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.unwrap().success(), "{name} to {pid}");
+    }
+
     fn log(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

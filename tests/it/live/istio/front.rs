@@ -44,7 +44,7 @@ pub(in crate::live) struct Front {
     pub(in crate::live) versions: [Version; 2],
     pub(in crate::live) world: Namespace,
     pub(in crate::live) debug: String,
-    envoy: Server,
+    pub(in crate::live) envoy: Server,
     _dir: tempfile::TempDir,
     _cluster: Arc<Cluster>,
 }
@@ -84,6 +84,13 @@ impl Front {
         let more = json!({"sessionAffinity": {"cookieName": cookie}});
         self.router = router(&self.world, By::Subsets, more, &self.debug).await;
         self
+    }
+
+    /// The same with a router whose istiod nobody has started, and where that would be.
+    pub(in crate::live) async fn asking_nobody(mut self) -> (Self, String) {
+        let nobody = format!("http://127.0.0.1:{}", free_port());
+        self.router = router(&self.world, By::Subsets, json!({}), &nobody).await;
+        (self, nobody)
     }
 
     /// Writes a route, and waits until the router says that Envoy has it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::route::{
-    Confidence, HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, Route, StringMatch,
+    Confidence, HeaderMatch, HeaderRoute, MirrorMatch, MirrorRoute, Route, Split, StringMatch,
 };
 
 use super::front::{By, Front};
@@ -201,6 +201,50 @@ async fn copies_reach_the_canary_and_its_answers_are_thrown_away() {
     front.set(&route(2, 0)).await;
     let tally = send(&mut clients, 200).await;
     assert_eq!((tally.canary, copies()), (0, 800), "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_has_not_acknowledged_is_not_confirmed() {
+    let Some(front) = Front::start(By::Subsets).await else {
+        return;
+    };
+    front.set(&route(1, 20)).await;
+    front.envoy.signal("STOP");
+    front.router.apply(&route(2, 50)).await.unwrap();
+    for _ in 0..5 {
+        let seen = front.router.observe().await.unwrap().split.unwrap();
+        assert_eq!(seen.value(), Some(&Split::canary(50, 100)));
+        assert_eq!(
+            seen.confidence,
+            Confidence::Config,
+            "it is written, no more"
+        );
+        // Another look is due though nothing is written any more.
+        let again = tokio::time::timeout(Duration::from_secs(30), front.router.changed());
+        again.await.expect("nobody looks again");
+    }
+    front.envoy.signal("CONT");
+    front.sees(&route(2, 50)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_istiod_that_does_not_answer_is_named_and_nothing_is_confirmed() {
+    let Some(front) = Front::start(By::Subsets).await else {
+        return;
+    };
+    let (front, nobody) = front.asking_nobody().await;
+    front.router.apply(&route(1, 20)).await.unwrap();
+    let seen = front.router.observe().await.unwrap().split.unwrap();
+    assert_eq!(seen.value(), Some(&Split::canary(20, 100)));
+    assert_eq!(seen.confidence, Confidence::Config);
+    let missing = front.router.probe().await.unwrap();
+    let [missing] = missing.as_slice() else {
+        panic!("{missing:?}");
+    };
+    assert!(
+        missing.what.starts_with("istiod's /debug/syncz"),
+        "{nobody}: {missing:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
