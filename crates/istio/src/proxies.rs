@@ -16,6 +16,8 @@ const MOST_PROXIES: usize = 100;
 /// How soon after a look that did not confirm the next one is due; each time twice as long.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LAST_LOOK: Duration = Duration::from_secs(10);
+/// What is written is told without istiod, if that takes longer.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
 
 /// Every istiod that has proxies.
 #[derive(Default)]
@@ -64,7 +66,10 @@ impl ControlPlane {
             return self.is_there();
         }
         let is_confirmed = match expected {
-            Some(expected) => self.look(config, &expected).await.unwrap_or(false),
+            Some(expected) => {
+                let look = tokio::time::timeout(LONGEST_LOOK, self.look(config, &expected));
+                matches!(look.await, Ok(Ok(true)))
+            }
             None => false,
         };
         self.looked().is_confirmed = is_confirmed;
