@@ -28,6 +28,11 @@ impl Version {
         Self { port, asked, task }
     }
 
+    /// No connection is accepted any more.
+    pub(super) fn stop(&self) {
+        self.task.abort();
+    }
+
     /// How many requests came, whoever takes the answers.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)

@@ -331,7 +331,8 @@ impl Inner {
         } else if let Some(Err(error)) = self.probe.as_ref().map(Probe::ask) {
             all.push(missing(
                 error.text,
-                "include the file within http { }, and start or reload NGINX",
+                "include the file within http { }, and start or reload NGINX; the probe's address \
+                 must be nobody else's",
             ));
         }
         Ok(all)

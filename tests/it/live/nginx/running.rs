@@ -345,6 +345,22 @@ async fn what_keeps_nginx_from_following_is_printed_and_tried_again() {
     serves(&front, 60).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_loses_its_traffic_before_anybody_looks_for_safety() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    let run = Run::start(&front, &[]);
+    run.until("Paused         20 %").await;
+    let began = Instant::now();
+    front.versions[1].stop();
+    run.until("probe failure: ").await;
+    run.until("Paused          0 %").await;
+    let took = began.elapsed();
+    measured(&format!("a server that went had no traffic after {took:?}"));
+    serves(&front, 0).await;
+}
+
 /// A stranger's edit, loaded by a stranger.
 fn edit(front: &Front, from: u32, to: u32) {
     let file = front.path("shop.conf");

@@ -70,6 +70,7 @@ impl Ending {
             .map_or("the new version", |it| it.as_str());
         let total = f64::from(summary.total.max(1));
         let text = match summary.weight_seen {
+            Some(0) => format!("{new} has no traffic, and nobody goes on with it now"),
             Some(seen) => format!(
                 "{new} keeps its {} of all requests, and nobody judges it now",
                 percent(f64::from(seen) / total)

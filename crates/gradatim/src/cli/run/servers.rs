@@ -32,7 +32,12 @@ impl ServersFile {
             failure.help("gradatim run --help shows such a file")
         };
         let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
-        let file: Self = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let file: Self = serde_saphyr::from_str(text).map_err(|error| {
+            // A picture of the file follows.
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            wrong(first.trim_start_matches("error: ").to_owned())
+        })?;
         for version in [&file.stable, &file.release] {
             if !file.versions.contains_key(version) {
                 return Err(wrong(format!("version {version:?} has no servers")));
@@ -121,12 +126,17 @@ cookie: shopper}";
             ("/healthz", "healthz", "a path such as /healthz"),
             ("'127.0.0.1:9180'", "here", "here"),
             ("stable: v1, ", "", "stable"),
+            (
+                "probe:",
+                "prob:",
+                "unknown field `prob`, expected one of file,",
+            ),
         ] {
             let text = GOOD.replace(from, to);
             let failure = ServersFile::read("servers.yaml", text.as_bytes()).unwrap_err();
             let said = format!("{failure:?}").replace('\\', "");
             assert!(
-                said.contains(words) && said.contains("servers.yaml"),
+                said.contains(words) && said.contains("servers.yaml") && !said.contains('\n'),
                 "{to}: {said}"
             );
         }

@@ -19,6 +19,8 @@ use crate::cli::{Io, store};
 
 /// How many shares of the past are kept.
 const PAST: usize = 60;
+/// The fewest characters of a text that stand on a line.
+const NARROWEST: usize = 12;
 
 pub(super) struct View {
     rollout: String,
@@ -57,24 +59,23 @@ impl View {
 
     /// Says what a round has brought.
     pub(super) fn turn(&mut self, turn: Turn, io: &mut Io<'_>) {
-        let mut lines: Vec<(Tone, String)> = Vec::new();
-        lines.extend(
-            self.trial
-                .turn(&turn)
-                .into_iter()
-                .map(|it| (Tone::Waiting, it)),
-        );
-        lines.extend(self.news(&turn.decision).map(|it| (Tone::Bad, it)));
-        lines.extend(self.remarks(&turn));
-        let line = self.line(&turn);
-        if line != self.said {
-            lines.push((Tone::Plain, line.clone()));
-            self.said = line;
+        let mut lines: Vec<(Tone, String, String)> = Vec::new();
+        let answers = self.trial.turn(&turn).into_iter();
+        lines.extend(answers.map(|it| (Tone::Waiting, String::new(), it)));
+        let news = self.news(&turn.decision);
+        lines.extend(news.map(|it| (Tone::Bad, String::new(), it)));
+        let remarks = self.remarks(&turn).into_iter();
+        lines.extend(remarks.map(|(tone, it)| (tone, String::new(), it)));
+        let (head, text) = self.line(&turn);
+        let said = format!("{head}{text}");
+        if said != self.said {
+            lines.push((Tone::Plain, head, text));
+            self.said = said;
         }
         if !lines.is_empty() {
             self.erase(io);
-            for (tone, line) in &lines {
-                self.write(*tone, line, io);
+            for (tone, head, line) in &lines {
+                self.write(*tone, head, line, io);
             }
         }
         self.turn = Some(turn);
@@ -105,7 +106,7 @@ impl View {
     /// A line of its own, with its time.
     pub(super) fn say(&mut self, tone: Tone, line: &str, io: &mut Io<'_>) {
         self.erase(io);
-        self.write(tone, line, io);
+        self.write(tone, "", line, io);
         self.draw(io);
     }
 
@@ -134,12 +135,14 @@ impl View {
         let _ = io.out.flush();
     }
 
-    fn write(&self, tone: Tone, line: &str, io: &mut Io<'_>) {
+    /// A line with its time; what does not fit stands below the beginning of its text.
+    fn write(&self, tone: Tone, head: &str, text: &str, io: &mut Io<'_>) {
         let look = io.out.look();
-        let mut head = format!("{:>5}  ", self.clock(store::now()));
-        for part in lines_of(line, look.width.saturating_sub(head.len())) {
+        let mut head = format!("{:>5}  {head}", self.clock(store::now()));
+        let indent = head.chars().count();
+        for part in wrap(text, look.width.saturating_sub(indent).max(NARROWEST)) {
             let _ = writeln!(io.out, "{head}{}", look.paint(tone, part));
-            head = " ".repeat(head.len());
+            head = " ".repeat(indent);
         }
     }
 
@@ -177,13 +180,15 @@ impl View {
         scene.lines(look)
     }
 
-    fn line(&self, turn: &Turn) -> String {
+    /// Where it stands, and what it waits for.
+    fn line(&self, turn: &Turn) -> (String, String) {
         let decision = &turn.decision;
         let share = seen(decision).map_or_else(|| "?".to_owned(), percent);
         let phase = decision.phase.to_string();
         let raised = raised(decision).unwrap_or_default();
         let waiting = self.waiting(turn);
-        format!("{phase:<11}  {share:>6}  {raised}{waiting}")
+        let head = format!("{phase:<11}  {share:>6}  ");
+        (head, format!("{raised}{waiting}"))
     }
 
     /// What it waits for; the same for as long as it waits for that.
@@ -240,14 +245,6 @@ impl View {
         let bad = fresh.into_iter().filter(move |it| is_bad(it.kind));
         let lines: Vec<_> = bad.map(|it| clean(&it.text).into_owned()).collect();
         lines.into_iter()
-    }
-}
-
-/// The line as it is where it fits, else broken at its spaces.
-fn lines_of(line: &str, width: usize) -> Vec<String> {
-    match line.chars().count() <= width {
-        true => vec![line.to_owned()],
-        false => wrap(line, width),
     }
 }
 
