@@ -23,7 +23,7 @@ pub enum WarmUpSpec {
 }
 
 /// A judge that compares both sides within each scrape, as the user wrote it; see
-/// [`judge`](crate::analysis::judge). Ours, not Argo's.
+/// [`judge`](mod@crate::analysis::judge). Ours, not Argo's.
 ///
 /// Percentages are written `1%`, how many times worse `1.3x`, durations as Go's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
