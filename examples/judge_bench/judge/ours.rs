@@ -12,7 +12,7 @@ use crate::latency::EDGES;
 use crate::world::{Counters, Pod};
 
 /// The smallest effects worth a rollback.
-const WORSE: f64 = 1.35;
+const WORSE: f64 = 1.5;
 const SLOWER: f64 = 1.15;
 /// How much worse pods may begin, where nothing was learned.
 const COLD_ERRORS: f64 = 10.0;

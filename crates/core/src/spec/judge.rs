@@ -38,7 +38,7 @@ pub struct JudgeSpec {
     pub interval: Option<String>,
     /// Of all good releases so many may be taken back by chance. Default 1 %.
     pub max_false_rollback: Option<String>,
-    /// How many times as many failed requests are worth a rollback. Default 1.35.
+    /// How many times as many failed requests are worth a rollback. Default 1.5.
     pub stop_errors: Option<String>,
     /// How many times as many slow requests are worth a rollback. Default 1.15.
     pub stop_slow: Option<String>,

@@ -17,6 +17,10 @@ use crate::number::Number;
 
 /// The alternatives: how many times worse the canary may be.
 pub const RATIOS: [f64; 8] = [1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
+/// The parts of the whole that are staked on them: most on those that take longest to tell from
+/// chance. What is far worse shows within seconds whatever was staked on it, and next to nothing
+/// is staked on what is not worth a rollback.
+const PARTS: [f64; RATIOS.len()] = [0.055, 0.055, 0.335, 0.225, 0.11, 0.09, 0.065, 0.065];
 /// What is kept back at the start, to be staked a little at each scrape.
 pub const RESERVE: f64 = 0.5;
 /// Where a stake stops growing: the verdict has long been clear.
@@ -31,15 +35,19 @@ pub struct Evidence {
 
 impl Default for Evidence {
     fn default() -> Self {
-        let stake = (1.0 - RESERVE) / RATIOS.len() as f64;
-        Self {
-            reserve: Number::new(RESERVE),
-            stakes: [Number::new(stake); RATIOS.len()],
-        }
+        Self::on(&PARTS)
     }
 }
 
 impl Evidence {
+    /// With so much of the whole on each alternative; all of it sums to 1.
+    fn on(parts: &[f64; RATIOS.len()]) -> Self {
+        Self {
+            reserve: Number::new(RESERVE),
+            stakes: parts.map(|part| Number::new((1.0 - RESERVE) * part)),
+        }
+    }
+
     /// Counts one scrape.
     ///
     /// `tolerated` is how many times worse the canary may be now and still count as good (1 once
@@ -47,16 +55,25 @@ impl Evidence {
     /// ones (1 and more), `invested` what is staked of the reserve. Nothing happens where there is
     /// nothing to compare.
     pub fn count(&mut self, scrape: &Scrape, tolerated: f64, noise: f64, invested: f64) {
+        self.count_on(&PARTS, scrape, [tolerated, noise, invested]);
+    }
+
+    fn count_on(
+        &mut self,
+        parts: &[f64; RATIOS.len()],
+        scrape: &Scrape,
+        [tolerated, noise, invested]: [f64; 3],
+    ) {
         let Some(share) = scrape.share() else {
             return;
         };
         let reserve = self.reserve.get();
         let invested = at_least(invested, 0.0).min(reserve);
         self.reserve = Number::new(reserve - invested);
-        let fresh = invested / RATIOS.len() as f64;
-        for (stake, ratio) in self.stakes.iter_mut().zip(RATIOS) {
+        let stakes = self.stakes.iter_mut().zip(parts).zip(RATIOS);
+        for ((stake, part), ratio) in stakes {
             let gain = libm::exp(log_gain(scrape, share, ratio, tolerated, noise));
-            *stake = Number::new(((stake.get() + fresh) * gain).min(MOST));
+            *stake = Number::new(((stake.get() + invested * part) * gain).min(MOST));
         }
     }
 
@@ -115,13 +132,24 @@ mod tests {
     use super::super::tests::{close, scrape};
     use super::*;
 
+    /// The worked examples have the same on each alternative.
+    const EVEN: [f64; RATIOS.len()] = [1.0 / RATIOS.len() as f64; RATIOS.len()];
+
+    #[test]
+    fn what_is_staked_and_what_is_kept_are_the_whole() {
+        for parts in [PARTS, EVEN] {
+            close(Evidence::on(&parts).value(), 1.0, 1e-12);
+        }
+    }
+
     /// Rows of canary requests and events, stable requests and events, then what is expected.
     fn play(rows: &[[u64; 4]], options: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64, f64)> {
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::on(&EVEN);
         let rows = rows.iter().enumerate();
         rows.map(|(at, [n1, x1, n0, x0])| {
             let (tolerated, noise) = options(at);
-            evidence.count(&scrape(*n1, *x1, *n0, *x0), tolerated, noise, 0.5 / 60.0);
+            let row = scrape(*n1, *x1, *n0, *x0);
+            evidence.count_on(&EVEN, &row, [tolerated, noise, 0.5 / 60.0]);
             (evidence.value(), evidence.estimate(), evidence.reserve())
         })
         .collect()

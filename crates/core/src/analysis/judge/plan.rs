@@ -31,7 +31,7 @@ pub struct JudgePlan {
     /// The share of good releases that may be taken back by chance, above 0 and below 1.
     /// Default 0.01.
     pub max_false_rollback: Number,
-    /// How many times as many failed requests are worth a rollback, above 1. Default 1.35.
+    /// How many times as many failed requests are worth a rollback, above 1. Default 1.5.
     pub stop_errors: Number,
     /// How many times as many slow requests are worth a rollback, above 1. Default 1.15.
     pub stop_slow: Number,
@@ -83,7 +83,7 @@ impl Default for JudgePlan {
     fn default() -> Self {
         Self {
             max_false_rollback: Number::new(0.01),
-            stop_errors: Number::new(1.35),
+            stop_errors: Number::new(1.5),
             stop_slow: Number::new(1.15),
             not_worse_than: Number::new(2.0),
             sure: Number::new(0.95),

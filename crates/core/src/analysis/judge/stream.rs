@@ -192,7 +192,7 @@ mod tests {
         for row in &rows {
             stream.count(row, &NOW);
         }
-        close(stream.evidence(), 64.585395, 1e-6);
+        close(stream.evidence(), 68.268264, 1e-6);
         let halves = [Stream::new(0.5, 1.3), stream.clone()];
         close(evidence(&halves), stream.evidence(), 0.5 + 1e-6);
         assert_eq!(stream.seen(), scrape(449, 8, 4055, 12));

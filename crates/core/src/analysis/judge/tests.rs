@@ -74,6 +74,38 @@ fn a_scrape_split_in_two_at_the_same_share_is_the_sum_of_its_parts() {
     }
 }
 
+#[test]
+fn however_a_scrape_is_split_at_the_same_share_its_parts_add_up_to_it() {
+    let mut chance = Chance(11);
+    for _ in 0..500 {
+        let mut below = |most: f64| (chance.unit() * most) as u64;
+        let (n1, n0, times) = (1 + below(40.0), 1 + below(400.0), 2 + below(6.0));
+        let part = |events: (u64, u64), times: u64| {
+            let (canary, stable) = (times * n1, times * n0);
+            scrape(canary, events.0.min(canary), stable, events.1.min(stable))
+        };
+        let (first, rest) = (
+            part((below(5.0), below(20.0)), 1),
+            part((below(20.0), below(80.0)), times - 1),
+        );
+        let mut whole = first;
+        whole += rest;
+        let share = whole.share().unwrap();
+        let (tolerated, noise) = (1.0 + below(3.0) as f64 / 2.0, 1.0 + below(4.0) as f64);
+        for ratio in RATIOS {
+            let gain = |it: &Scrape| evidence::log_gain(it, share, ratio, tolerated, noise);
+            let (all, parts) = (gain(&whole), gain(&first) + gain(&rest));
+            close(all, parts, 1e-9 * (1.0 + all.abs()));
+        }
+        let log = |rows: &[Scrape]| {
+            let mut likelihood = Likelihood::default();
+            rows.iter().for_each(|row| likelihood.count(row, noise));
+            likelihood.log(1.7)
+        };
+        close(log(&[whole]), log(&[first, rest]), 1e-6);
+    }
+}
+
 /// The probability of `x` of `n` at `p`.
 fn binomial(n: u64, x: u64, p: f64) -> f64 {
     let (n, x) = (n as f64, x as f64);

@@ -329,7 +329,7 @@ mod tests {
             "Rolled back at 25 %: errors are 2.1× worse (between 1.2× and 3.8×). New version 56 of \
              9,010 (0.62 %); stable 105 of 35,990 (0.29 %) in the same seconds. If the new version \
              were no worse, a gap this big would show up, at any moment of the rollout, in fewer \
-             than 1 good release in 400 (your limit: 1 in 100). Cost: 9,010 requests served, about \
+             than 1 good release in 1,000 (your limit: 1 in 100). Cost: 9,010 requests served, about \
              30 extra failures. Nothing else shows a sign of change."
         );
     }
