@@ -29,12 +29,15 @@ impl Turn<'_> {
         if self.is_released() || self.is_waived() {
             return Ok(());
         }
-        for (plan, metric) in self.judges().filter(|(_, it)| !it.phase.is_final()) {
+        let runs = self.judging_runs();
+        let judges = runs.flat_map(|(plan, run)| {
+            let judges = judges(plan, run);
+            judges.map(move |(plan, metric)| (plan, metric, run.started_at))
+        });
+        for (plan, metric, started_at) in judges.filter(|(_, it, _)| !it.phase.is_final()) {
             let name = || metric.name.to_string();
-            let blind = metric
-                .measured_at
-                .is_some_and(|at| self.now.since(at) > plan.missing_after);
-            if blind {
+            let seen = metric.measured_at.unwrap_or(started_at);
+            if self.now.since(seen) > plan.missing_after {
                 return Err(Wait::new(Reason::StaleAnalysis { metric: name() }));
             }
             let known = metric.judge.as_ref();
@@ -169,6 +172,12 @@ impl Turn<'_> {
     }
 
     fn judges(&self) -> impl Iterator<Item = (&JudgePlan, &MetricState)> {
+        self.judging_runs()
+            .flat_map(|(plan, run)| judges(plan, run))
+    }
+
+    /// The run beside the steps, and that of the current step.
+    fn judging_runs(&self) -> impl Iterator<Item = (&RunPlan, &RunState)> {
         let background = self.plan.background.as_ref().map(|it| &it.run);
         let background = background.zip(self.state.run(RunKey::Background));
         let step = match self.step_kind() {
@@ -178,8 +187,7 @@ impl Turn<'_> {
             }
             _ => None,
         };
-        let both = background.into_iter().chain(step);
-        both.flat_map(|(plan, run)| judges(plan, run))
+        background.into_iter().chain(step)
     }
 }
 

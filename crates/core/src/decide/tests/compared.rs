@@ -262,6 +262,22 @@ fn missing_metrics_hold_what_would_go_on_and_take_nothing_back() {
 }
 
 #[test]
+fn a_judge_that_never_saw_anything_holds_however_long_and_whatever_it_may_proceed_to() {
+    let plan = JudgePlan {
+        extend: Duration::from_secs(60),
+        undecided: Undecided::Proceed,
+        ..judge()
+    };
+    let mut release = Release::new(plan, Service::new(500.0, [0.003, 0.003]));
+    release.blind = true;
+    let held = release.run(3600);
+    let reason = &held.waiting.reason;
+    assert!(matches!(reason, Reason::StaleAnalysis { .. }), "{reason}");
+    assert_eq!(release.world.share("v2"), 10);
+    assert_eq!(held.phase, Phase::Degraded);
+}
+
+#[test]
 fn a_canary_that_is_hardly_asked_waits_until_it_is() {
     let mut service = Service::new(100.0, [0.003, 0.003]);
     service.arrives = 0.2;
