@@ -7,8 +7,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use gradatim_core::analysis::{MetricPlan, RunPlan, fill};
-use gradatim_core::measurement::{Outcome, Reading, WorkPhase};
+use gradatim_core::analysis::{LateArg, MetricPlan, RunPlan, fill};
+use gradatim_core::measurement::{CounterKind, Outcome, Reading, Side, WorkPhase};
 use gradatim_core::port::MetricProvider;
 use gradatim_core::time::Timestamp;
 use gradatim_prometheus::{Config, Prometheus};
@@ -22,8 +22,9 @@ use crate::manifests::examples::{every_metric, sets, unused_metrics, written_met
 use crate::manifests::repository;
 use crate::providers::ask;
 
-/// The revision that is judged.
+/// The revision that is judged, and the one that it is compared with.
 const HASH: &str = "91bc";
+const STABLE: &str = "77aa";
 
 /// A question of some manifest, its arguments filled in.
 struct Question {
@@ -50,10 +51,6 @@ fn questions() -> Vec<Question> {
     let mut questions = Vec::new();
     for set in sets().keys() {
         for (run, metric) in every_metric(set).into_iter().chain(unused_metrics(set)) {
-            // A judge reads counters of two versions, and gives no number by itself.
-            if metric.judge.is_some() {
-                continue;
-            }
             let args = late(&run);
             let evidence = metric.evidence.as_ref().map(|part| fill(part, &args));
             let query = fill(&metric.query, &args);
@@ -69,8 +66,12 @@ fn questions() -> Vec<Question> {
 }
 
 fn late(run: &RunPlan) -> BTreeMap<String, String> {
-    let names = run.late_args.keys();
-    names.map(|name| (name.clone(), HASH.to_owned())).collect()
+    let hash = |arg: &LateArg| match arg {
+        LateArg::StableHash => STABLE.to_owned(),
+        _ => HASH.to_owned(),
+    };
+    let args = run.late_args.iter();
+    args.map(|(name, arg)| (name.clone(), hash(arg))).collect()
 }
 
 /// The services that the queries name.
@@ -110,6 +111,26 @@ fn samples(services: &BTreeSet<String>) -> String {
     for le in ["100", "500", "+Inf"] {
         let labels = format!("{mesh},le=\"{le}\"");
         add("istio_request_duration_milliseconds_bucket", labels);
+    }
+    for hash in [STABLE, HASH] {
+        let pod = format!("rollouts_pod_template_hash=\"{hash}\",pod=\"shop-{hash}\"");
+        let sidecar = format!("reporter=\"destination\",destination_app=\"shop\",{pod}");
+        let own = format!("app=\"shop\",{pod}");
+        for code in ["200", "500"] {
+            add(
+                "istio_requests_total",
+                format!("{sidecar},response_code=\"{code}\""),
+            );
+            add("http_requests_total", format!("{own},code=\"{code}\""));
+        }
+        for le in ["100", "500", "+Inf"] {
+            let sidecar = format!("{sidecar},le=\"{le}\"");
+            add("istio_request_duration_milliseconds_bucket", sidecar);
+        }
+        for le in ["0.1", "0.5", "+Inf"] {
+            let own = format!("{own},le=\"{le}\"");
+            add("http_request_duration_seconds_bucket", own);
+        }
     }
     for (pod, container) in [
         (format!("web-{HASH}-x"), "web"),
@@ -195,6 +216,9 @@ impl Servers {
         let place = question.place();
         assert!(!question.query.to_string().contains("{{"), "{place}");
         match question.metric.provider.as_str() {
+            "prometheus" if question.metric.judge.is_some() => {
+                self.ask_counters(question, &place).await;
+            }
             "prometheus" => self.ask_prometheus(question, &place).await,
             "loki" => self.ask_loki(question, &place).await,
             "job" => self.k6.run(question, &place).await,
@@ -216,6 +240,28 @@ impl Servers {
         let before = Timestamp::from_secs(BEGIN - 3600);
         let nothing = provider.measure(&ask(query, before)).await.unwrap();
         assert_eq!(numbers(&nothing), 0, "{place}: {nothing:?}");
+    }
+
+    /// A judge reads requests, failures and buckets of both sides.
+    async fn ask_counters(&self, question: &Question, place: &str) {
+        let provider = Prometheus::new(Config::default(), no_secrets()).unwrap();
+        let query = question.at(&self.prometheus.address);
+        let ask = ask(query, Timestamp::from_secs(BEGIN + 590));
+        let Ok(Outcome::Done {
+            reading: Reading::Counters(counters),
+            ..
+        }) = provider.measure(&ask).await
+        else {
+            panic!("{place}: no counters");
+        };
+        for side in [Side::Stable, Side::Canary] {
+            let of_side = counters.iter().filter(|counter| counter.side == side);
+            let kinds: BTreeSet<&CounterKind> = of_side.map(|counter| &counter.kind).collect();
+            let bucket = |it: &&&CounterKind| matches!(it, CounterKind::Bucket(_));
+            assert!(kinds.contains(&CounterKind::Requests), "{place}: {kinds:?}");
+            assert!(kinds.contains(&CounterKind::Errors), "{place}: {kinds:?}");
+            assert_eq!(kinds.iter().filter(bucket).count(), 3, "{place}: {kinds:?}");
+        }
     }
 
     async fn ask_loki(&self, question: &Question, place: &str) {
@@ -300,7 +346,9 @@ async fn every_metric_of_the_examples_runs_against_the_real_servers() {
         let written = written_metrics(set).into_iter();
         left.extend(written.map(|metric| format!("{set}: {metric}")));
     }
-    assert!(left.len() >= 20, "{left:?}");
+    let judges = questions.iter().filter(|it| it.metric.judge.is_some());
+    left.extend(judges.map(Question::place));
+    assert!(left.len() >= 22, "{left:?}");
     for question in &questions {
         servers.run(question).await;
         left.remove(&question.place());
