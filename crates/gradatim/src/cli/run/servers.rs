@@ -124,7 +124,7 @@ cookie: shopper}";
                 "by a cookie or by a header",
             ),
             ("/healthz", "healthz", "a path such as /healthz"),
-            ("'127.0.0.1:9180'", "here", "here"),
+            ("'127.0.0.1:9180'", "here", "invalid socket address"),
             ("stable: v1, ", "", "stable"),
             (
                 "probe:",
