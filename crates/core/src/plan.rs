@@ -17,7 +17,7 @@ pub use self::error::{CompileError, CompileErrors, Compiled, Warning};
 use self::reach::Reach;
 pub(crate) use self::reach::share_of;
 pub use self::step::{Amount, CanaryScale, Gate, Step, StepKind, Threshold};
-use crate::analysis::RunPlan;
+use crate::analysis::{MetricPlan, RunPlan};
 use crate::capability::{Capabilities, Part};
 use crate::id::{Digest, RolloutId};
 use crate::route::Slot;
@@ -150,6 +150,21 @@ impl Plan {
         self.steps_digest = Digest::of(&self.steps);
         self.digest = Digest::of(&self);
         self
+    }
+
+    /// Every analysis: the one beside the steps, then those of the steps.
+    pub fn runs(&self) -> impl Iterator<Item = &RunPlan> {
+        let background = self.background.iter().map(|background| &background.run);
+        background.chain(self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Analysis(run) => Some(run),
+            _ => None,
+        }))
+    }
+
+    /// Every metric of every analysis, then those of the gates.
+    pub fn metrics(&self) -> impl Iterator<Item = &MetricPlan> {
+        let metrics = self.runs().flat_map(|run| &run.metrics);
+        metrics.chain(self.gates.iter().map(|gate| &gate.metric))
     }
 
     /// Whether a router that splits traffic is part of the plan.

@@ -21,7 +21,6 @@ use tracing::warn;
 
 use crate::clock::Clock;
 use crate::deadline::within;
-use crate::measure::runs;
 use crate::ports::Ports;
 
 /// How many lines are kept of one failure.
@@ -129,7 +128,7 @@ fn kept(found: Arc<[Evidence]>, evidence: Option<Evidence>) -> Arc<[Evidence]> {
 
 fn planned<'p>(plan: &'p Plan, measurement: &Measurement) -> Option<(&'p RunPlan, &'p MetricPlan)> {
     let id = &measurement.id;
-    runs(plan).find_map(|run| {
+    plan.runs().find_map(|run| {
         let mut metrics = run.metrics.iter();
         let metric = metrics.find(|it| it.name == id.metric && it.digest == id.digest)?;
         Some((run, metric))

@@ -7,11 +7,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{AbortHandle, BoxFuture, abortable};
 use futures::stream::FuturesUnordered;
-use gradatim_core::analysis::{MetricPlan, RunPlan};
 use gradatim_core::fault::{Fault, FaultKind, Retry};
 use gradatim_core::id::cut;
 use gradatim_core::measurement::{Ask, Measurement, MeasurementId, Outcome};
-use gradatim_core::plan::{Plan, StepKind};
+use gradatim_core::plan::Plan;
 use gradatim_core::port::MetricProvider;
 use gradatim_core::state::State;
 use gradatim_core::time::Timestamp;
@@ -255,28 +254,14 @@ async fn terminate(
     }
 }
 
-/// Every metric of a plan, gates included.
-pub(crate) fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
-    let runs = runs(plan).flat_map(|run| &run.metrics);
-    runs.chain(plan.gates.iter().map(|gate| &gate.metric))
-}
-
-/// Every analysis of a plan.
-pub(crate) fn runs(plan: &Plan) -> impl Iterator<Item = &RunPlan> {
-    let background = plan.background.iter().map(|background| &background.run);
-    background.chain(plan.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Analysis(run) => Some(run),
-        _ => None,
-    }))
-}
-
 /// What a state knows to be running on the other side.
 fn work_of(state: &State, plan: &Plan) -> BTreeMap<MeasurementId, AtWork> {
     let mut work = BTreeMap::new();
     for run in state.runs.iter().filter(|run| !run.phase.is_final()) {
         for metric in run.metrics.iter().filter(|metric| !metric.phase.is_final()) {
-            let planned =
-                metrics(plan).find(|m| m.name == metric.name && m.digest == metric.digest);
+            let planned = plan
+                .metrics()
+                .find(|m| m.name == metric.name && m.digest == metric.digest);
             let (Some(handle), Some(planned)) = (&metric.handle, planned) else {
                 continue;
             };

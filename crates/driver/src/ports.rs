@@ -75,7 +75,7 @@ impl Ports {
             let router = registry.build_router(router, &compiled.frame)?;
             self.routers.push(Arc::from(router));
         }
-        for metric in crate::measure::metrics(&compiled.plan) {
+        for metric in compiled.plan.metrics() {
             let name = &metric.provider;
             if !self.providers.contains_key(name) {
                 let provider = registry.build_provider(name, Arc::clone(secrets))?;
@@ -130,7 +130,8 @@ impl Ports {
                 "the plan has {wants} routers ({names}), the ports {has}"
             ));
         }
-        let mut missing: Vec<&str> = crate::measure::metrics(plan)
+        let mut missing: Vec<&str> = plan
+            .metrics()
             .map(|metric| metric.provider.as_str())
             .filter(|name| !self.providers.contains_key(*name))
             .collect();

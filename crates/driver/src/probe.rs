@@ -16,7 +16,6 @@ use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::deadline::within;
-use crate::measure::metrics;
 use crate::ports::Ports;
 use crate::turn::is_at_rest;
 
@@ -82,7 +81,7 @@ impl Probing {
         self.attempt = Some(attempt);
         self.found = Arc::default();
         let (clock, limit) = (Arc::clone(&ports.clock), ports.deadlines.call);
-        self.call = Some(probe(clock, limit, &ports.providers, metrics(plan)));
+        self.call = Some(probe(clock, limit, &ports.providers, plan.metrics()));
     }
 }
 

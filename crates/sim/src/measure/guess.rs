@@ -3,7 +3,7 @@
 use gradatim_core::analysis::MetricPlan;
 use gradatim_core::condition::Condition;
 use gradatim_core::measurement::{Ask, GateState, RunKey};
-use gradatim_core::plan::{Plan, StepKind};
+use gradatim_core::plan::Plan;
 
 use super::{Measure, Of};
 
@@ -84,13 +84,7 @@ fn metric<'a>(plan: &'a Plan, ask: &Ask) -> Option<&'a MetricPlan> {
 
 /// Every metric of a plan, gates included.
 pub fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
-    let background = plan.background.iter().map(|background| &background.run);
-    let steps = plan.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Analysis(run) => Some(run),
-        _ => None,
-    });
-    let runs = background.chain(steps).flat_map(|run| &run.metrics);
-    runs.chain(plan.gates.iter().map(|gate| &gate.metric))
+    plan.metrics()
 }
 
 /// The largest number that a metric's conditions compare with.

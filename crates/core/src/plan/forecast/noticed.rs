@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::timeline::StepForecast;
 use super::{Assumed, timeline};
 use crate::analysis::judge::preflight::{self, Stretch};
-use crate::plan::{Plan, StepKind, StrategyKind};
+use crate::plan::{Plan, StrategyKind};
 
 /// The part of the whole that failed requests have; slow ones have the other half.
 const OF_ERRORS: f64 = 0.5;
@@ -56,13 +56,7 @@ pub fn noticed(
 }
 
 fn false_rollback(plan: &Plan) -> f64 {
-    let background = plan.background.iter().map(|it| &it.run);
-    let steps = plan.steps.iter().filter_map(|step| match &step.kind {
-        StepKind::Analysis(run) => Some(run),
-        _ => None,
-    });
-    let mut metrics = background.chain(steps).flat_map(|run| &run.metrics);
-    let judge = metrics.find_map(|metric| metric.judge.clone());
+    let judge = plan.metrics().find_map(|metric| metric.judge.clone());
     judge.unwrap_or_default().max_false_rollback.get()
 }
 
