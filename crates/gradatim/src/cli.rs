@@ -23,6 +23,7 @@
 
 mod backends;
 mod backtest;
+mod desk;
 mod diagnostics;
 mod explain;
 mod failure;
@@ -30,6 +31,8 @@ mod gate;
 mod input;
 mod io;
 mod judged;
+mod keys;
+mod leave;
 mod look;
 mod order;
 mod reading;

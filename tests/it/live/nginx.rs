@@ -2,6 +2,7 @@
 
 mod faults;
 mod judged;
+mod keys;
 mod rules;
 mod running;
 mod traffic;

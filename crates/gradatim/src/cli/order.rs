@@ -4,6 +4,7 @@ use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use gradatim_core::decision::Summary;
 use gradatim_core::go_duration;
 use gradatim_core::id::RevisionId;
 use gradatim_core::order::{Acknowledgement, Expects, OrderKind};
@@ -77,7 +78,7 @@ impl Order {
     pub(super) fn run(&self, kind: OrderKind, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let rollout = self.store.rollout(&self.name)?;
         let before = rollout.published().map_err(unreadable)?;
-        let expects = expects(&kind, before.as_ref());
+        let expects = expects(&kind, before.as_ref().map(|it| &it.summary));
         let order = MailboxOrder {
             kind: kind.clone(),
             expects,
@@ -159,8 +160,8 @@ impl Order {
 }
 
 /// What the operator sees now is what the order is meant for: it must not hit what comes later.
-fn expects(kind: &OrderKind, seen: Option<&Published>) -> Expects {
-    let Some(summary) = seen.map(|seen| &seen.summary) else {
+pub(super) fn expects(kind: &OrderKind, seen: Option<&Summary>) -> Expects {
+    let Some(summary) = seen else {
         return Expects::default();
     };
     let revision = summary.latest.clone();
@@ -184,8 +185,20 @@ fn expects(kind: &OrderKind, seen: Option<&Published>) -> Expects {
     }
 }
 
-fn blocking<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+/// Who gives an order, for those who read of it.
+pub(super) fn operator() -> String {
+    let set = |name| std::env::var(name).ok().filter(|name| !name.is_empty());
+    let name = set("USER").or_else(|| set("LOGNAME"));
+    name.map_or_else(
+        || "an operator".to_owned(),
+        |name| clean(&name).into_owned(),
+    )
+}
+
+pub(super) fn blocking<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::undecided(format!("no runtime: {error}")))?;
     Ok(runtime.block_on(work))
 }

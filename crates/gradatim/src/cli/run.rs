@@ -2,7 +2,6 @@
 
 mod ending;
 mod follow;
-mod leave;
 mod scene;
 mod servers;
 mod trial;
@@ -14,7 +13,7 @@ use std::sync::Arc;
 
 use gradatim_core::fault::FaultKind;
 use gradatim_core::plan::Compiled;
-use gradatim_core::port::{PortError, Secrets, TrafficRouter, Workload};
+use gradatim_core::port::{PortError, Secrets, Store, TrafficRouter, Workload};
 use gradatim_core::registry::Registry;
 use gradatim_driver::secrets::{EnvSecrets, FileSecrets, FirstOf};
 use gradatim_driver::store::FileStore;
@@ -23,11 +22,13 @@ use gradatim_nginx::plain::{self, NAME, PlainNginx, Servers};
 
 use self::ending::{Call, Ending};
 use self::follow::Rounds;
-use self::leave::Leave;
 use self::servers::ServersFile;
 use self::view::View;
+use super::desk::{Desk, KEYS};
 use super::failure::Failure;
 use super::input::{Files, read_file};
+use super::keys::Keys;
+use super::leave::Leave;
 use super::text::clean;
 use super::{Exit, Io, store};
 
@@ -52,8 +53,9 @@ const DEFAULT_STORE: &str = "releases";
 ///   nginx: /usr/sbin/nginx                 # else looked for on PATH
 ///   mainFile: /etc/nginx/nginx.conf        # else NGINX's own
 ///
-/// NGINX passes requests on with `proxy_pass http://$shop_upstream;`. From another terminal:
-/// `gradatim status`, `watch`, `promote`, `pause` and `abort` with the same --store. Ctrl-C leaves
+/// NGINX passes requests on with `proxy_pass http://$shop_upstream;`. On a terminal: p promotes, a
+/// aborts without asking, q leaves it as it is. From another terminal: `gradatim status`,
+/// `watch`, `promote`, `pause` and `abort` with the same --store. Ctrl-C leaves
 /// the split as it is seen, and the next run goes on from there; with --abort-on-exit it takes the
 /// traffic back first.
 #[derive(Debug, clap::Args)]
@@ -169,10 +171,13 @@ impl Run {
                 Arc::new(FirstOf::new().then(files).then(environment))
             }
         };
-        let ports = Ports::new(Arc::new(ready.workload), rollout)
-            .router(Arc::new(ready.router))
-            .backends(&ready.compiled, &ready.registry, &secrets)
-            .map_err(failed)?;
+        let ports = Ports::new(
+            Arc::new(ready.workload),
+            Arc::clone(&rollout) as Arc<dyn Store>,
+        )
+        .router(Arc::new(ready.router))
+        .backends(&ready.compiled, &ready.registry, &secrets)
+        .map_err(failed)?;
         let leave = Leave::listen(self.abort_on_exit).map_err(|error| {
             Failure::undecided(format!("Ctrl-C cannot be listened for: {error}"))
         })?;
@@ -189,11 +194,15 @@ impl Run {
             .witness(Arc::new(told))
             .build();
         let target = self.target(&ready.name);
-        let view = View::new(&ready.name, &target, self.hint(&target));
+        let name = ready.name.clone();
         let started = driver.start(ready.name, ready.compiled.plan, ports).await;
         let release = started.map_err(|error| not_started(&error, &target))?;
         release.abort_on_exit(self.abort_on_exit);
-        let (outcome, in_order) = follow::follow(&release, rounds, view, leave, io).await;
+        // Keys are for a picture to press them on.
+        let keys = io.out.look().redraw.then(Keys::listen).flatten();
+        let desk = Desk::new(keys, (*rollout).clone());
+        let view = View::new(&name, &target, self.hint(&target, desk.has_keys()));
+        let (outcome, in_order) = follow::follow(&release, rounds, view, leave, desk, io).await;
         match in_order {
             true => driver.shut_down().await,
             false => drop(driver),
@@ -217,7 +226,12 @@ impl Run {
         }
     }
 
-    fn hint(&self, target: &str) -> String {
+    fn hint(&self, target: &str, has_keys: bool) -> String {
+        match (has_keys, self.abort_on_exit) {
+            (true, false) => return KEYS.to_owned(),
+            (true, true) => return format!("{KEYS}   Ctrl-C takes the traffic back"),
+            (false, _) => {}
+        }
         let leaves = match self.abort_on_exit {
             true => "Ctrl-C takes the traffic back",
             false => "Ctrl-C leaves it as it is",

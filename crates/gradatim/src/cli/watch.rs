@@ -1,7 +1,6 @@
 //! `gradatim watch`: rollouts in a file store as they go on.
 
 use std::io::{self, Write};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use gradatim_core::decision::Phase;
@@ -9,7 +8,12 @@ use gradatim_core::go_duration;
 use gradatim_core::time::Timestamp;
 use gradatim_driver::store::{FileStore, Published};
 
+use super::desk::{Desk, KEYS};
 use super::failure::Failure;
+use super::keys::{Key, Keys};
+use super::leave::Leave;
+use super::look::Tone;
+use super::order::blocking;
 use super::store::{self, Seen, StoreArgument};
 use super::text::{clean, wrap};
 use super::{Exit, Io, Output};
@@ -23,7 +27,8 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// One that is named is followed until it is at rest: exit code 0 when it is Healthy, 1 when it was
 /// taken back. Without a name all of them are followed until you stop it. On a terminal the screen
-/// is drawn anew; otherwise each change is a line.
+/// is drawn anew, and for one that is named p promotes, a aborts without asking and q stops
+/// watching; otherwise each change is a line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Watch {
     /// Follow this rollout until it is at rest
@@ -42,10 +47,21 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let store = self.store.open()?;
-        let mut shown = Shown::new(self.json, io.out.look().redraw);
+        blocking(self.follow(&store, io))?
+    }
+
+    async fn follow(&self, store: &FileStore, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let began = Instant::now();
+        let mut shown = Shown::new(self.json, io.out.look().redraw);
+        store::seen(store, self.name.as_deref())?;
+        let mut desk = self.desk(store, &mut shown);
+        let mut leave = match desk.has_keys() {
+            true => Some(Leave::listen(false)?),
+            false => None,
+        };
         loop {
-            let (all, _) = store::seen(&store, self.name.as_deref())?;
+            let (all, _) = store::seen(store, self.name.as_deref())?;
+            shown.said.extend(desk.answers());
             shown.show(&all, &mut io.out)?;
             if io.out.is_closed() {
                 return Ok(Exit::Good);
@@ -57,10 +73,33 @@ impl Watch {
                 .timeout
                 .is_some_and(|timeout| began.elapsed() >= timeout)
             {
-                return self.timed_out(&store, io);
+                return self.left(store, io);
             }
-            sleep(LOOK);
+            match pressed(&mut desk, leave.as_mut()).await {
+                None => {}
+                Some(Key::Leave) => return self.left(store, io),
+                Some(_) if self.name.is_none() => {}
+                Some(key) => {
+                    let summary = all.first().map(|seen| &seen.published.summary);
+                    shown.said.push(desk.order(key, summary).await);
+                }
+            }
         }
+    }
+
+    /// Keys are for a picture to press them on, and an order is for one rollout.
+    fn desk(&self, store: &FileStore, shown: &mut Shown) -> Desk {
+        let keys = shown.redraw.then(Keys::listen).flatten();
+        if keys.is_some() {
+            shown.hint = Some(match &self.name {
+                Some(_) => KEYS,
+                None => "q stop watching; every rollout stays as it is",
+            });
+        }
+        Desk::new(
+            keys,
+            store.rollout(self.name.as_deref().unwrap_or_default()),
+        )
     }
 
     /// How the one that is followed has ended.
@@ -73,7 +112,7 @@ impl Watch {
         })
     }
 
-    fn timed_out(&self, store: &FileStore, io: &mut Io<'_>) -> Result<Exit, Failure> {
+    fn left(&self, store: &FileStore, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let Some(name) = &self.name else {
             return Ok(Exit::Good);
         };
@@ -89,6 +128,21 @@ impl Watch {
     }
 }
 
+/// The next key, if there is one soon.
+async fn pressed(desk: &mut Desk, leave: Option<&mut Leave>) -> Option<Key> {
+    let asked = async {
+        match leave {
+            Some(leave) => leave.asked().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(LOOK) => None,
+        key = desk.pressed() => Some(key),
+        () = asked => Some(Key::Leave),
+    }
+}
+
 /// What is on the screen, or was written last.
 struct Shown {
     json: bool,
@@ -97,6 +151,10 @@ struct Shown {
     /// How many lines are to be drawn anew.
     lines: usize,
     drawn: Option<Instant>,
+    /// What can be pressed.
+    hint: Option<&'static str>,
+    /// What became of what was pressed, and stands nowhere yet.
+    said: Vec<(Tone, String)>,
 }
 
 impl Shown {
@@ -107,13 +165,16 @@ impl Shown {
             last: Vec::new(),
             lines: 0,
             drawn: None,
+            hint: None,
+            said: Vec::new(),
         }
     }
 
     fn show(&mut self, all: &[Seen], out: &mut Output<'_>) -> io::Result<()> {
         let now = store::now();
         let stale = self.drawn.is_none_or(|drawn| drawn.elapsed() >= TICK);
-        if self.redraw && (stale || self.last != all) {
+        let has_news = !self.said.is_empty();
+        if self.redraw && (stale || has_news || self.last != all) {
             self.draw(all, now, out)?;
         }
         if !self.redraw {
@@ -138,7 +199,11 @@ impl Shown {
             lines.extend(store::judge(seen, look));
             lines.extend(store::remarks(seen, None, now, look));
         }
+        let hint = self
+            .hint
+            .map(|it| look.paint(Tone::Faint, format!("  {it}")));
         let room = look.height.saturating_sub(2).max(2);
+        let room = room.saturating_sub(hint.iter().len()).max(2);
         if lines.len() > room {
             let hidden = lines.len() - room + 1;
             lines.truncate(room - 1);
@@ -147,6 +212,12 @@ impl Shown {
         if self.lines > 0 {
             write!(out, "\x1b[{}A\x1b[J", self.lines)?;
         }
+        for (tone, line) in self.said.drain(..) {
+            for line in wrap(&line, look.width.saturating_sub(2)) {
+                writeln!(out, "  {}", look.paint(tone, line))?;
+            }
+        }
+        lines.extend(hint.map(std::borrow::Cow::into_owned));
         for line in &lines {
             writeln!(out, "{line}")?;
         }

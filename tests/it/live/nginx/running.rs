@@ -26,7 +26,7 @@ spec:
 ";
 
 /// How long anything may take on a machine that others use.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
 /// A run, and what it has written so far.
 struct Run {
@@ -41,18 +41,23 @@ struct Ended {
     err: String,
 }
 
-impl Run {
-    fn start(front: &Front, more: &[&str]) -> Self {
-        let [v1, v2] = front.versions.each_ref().map(|it| it.port);
-        let dir = front.dir.path().display();
-        let servers = format!(
-            "{{file: {dir}/shop.conf, mainFile: {dir}/nginx.conf, probe: '127.0.0.1:{}', \
+/// Writes what a run is told: which servers are which version, and what the release takes.
+pub(super) fn prepare(front: &Front) {
+    let [v1, v2] = front.versions.each_ref().map(|it| it.port);
+    let dir = front.dir.path().display();
+    let servers = format!(
+        "{{file: {dir}/shop.conf, mainFile: {dir}/nginx.conf, probe: '127.0.0.1:{}', \
              keepalive: 16, stable: v1, release: v2, \
              versions: {{v1: ['127.0.0.1:{v1}'], v2: ['127.0.0.1:{v2}']}}}}",
-            front.probe
-        );
-        std::fs::write(front.path("servers.yaml"), servers).unwrap();
-        std::fs::write(front.path("shop.yaml"), MANIFEST).unwrap();
+        front.probe
+    );
+    std::fs::write(front.path("servers.yaml"), servers).unwrap();
+    std::fs::write(front.path("shop.yaml"), MANIFEST).unwrap();
+}
+
+impl Run {
+    fn start(front: &Front, more: &[&str]) -> Self {
+        prepare(front);
         let mut child = gradatim(front.dir.path())
             .args(["run", "shop.yaml", "--servers", "servers.yaml"])
             .args(more)
@@ -129,7 +134,7 @@ fn gradatim(dir: &Path) -> Command {
 }
 
 /// A command from another terminal: its exit code, and what it wrote.
-fn elsewhere(front: &Front, arguments: &[&str]) -> (Option<i32>, String) {
+pub(super) fn elsewhere(front: &Front, arguments: &[&str]) -> (Option<i32>, String) {
     let done = gradatim(front.dir.path()).args(arguments).output().unwrap();
     let text = [done.stdout, done.stderr].concat();
     (done.status.code(), String::from_utf8(text).unwrap())
@@ -137,7 +142,7 @@ fn elsewhere(front: &Front, arguments: &[&str]) -> (Option<i32>, String) {
 
 /// Of 2,000 requests, those that the canary answers; the way of a fair split, or one lost at all,
 /// is four standard deviations.
-async fn serves(front: &Front, percent: u64) {
+pub(super) async fn serves(front: &Front, percent: u64) {
     let mut clients: Vec<Client> = (0..4).map(|_| Client::new(front.port)).collect();
     let counted = send(&mut clients, 2000).await.canary;
     let fair = 20.0 * percent as f64;

@@ -7,13 +7,17 @@ use gradatim_driver::{Outcome, Release, Turn, Witness};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::leave::Leave;
 use super::view::View;
 use crate::cli::Io;
+use crate::cli::desk::Desk;
+use crate::cli::keys::Key;
+use crate::cli::leave::Leave;
 use crate::cli::look::Tone;
 
 /// From one picture to the next.
 const PICTURE: Duration = Duration::from_millis(500);
+/// What is said when somebody leaves by key.
+const LEFT: &str = "leaving it as it is; once more leaves at once";
 
 /// Hears of every round.
 pub(super) struct Rounds(UnboundedSender<Turn>);
@@ -39,6 +43,7 @@ pub(super) async fn follow(
     mut rounds: UnboundedReceiver<Turn>,
     mut view: View,
     mut leave: Leave,
+    mut desk: Desk,
     io: &mut Io<'_>,
 ) -> (Outcome, bool) {
     let mut pictures = interval(PICTURE);
@@ -50,23 +55,48 @@ pub(super) async fn follow(
     });
     let mut leaving = false;
     let ended = loop {
-        tokio::select! {
+        let wish = tokio::select! {
             biased;
-            Some(turn) = rounds.recv() => view.turn(turn, io),
-            () = leave.asked() => match leaving {
-                true => break (Outcome::Stopped, false),
-                false => {
-                    leaving = true;
-                    view.say(Tone::Waiting, leave.words(), io);
+            Some(turn) = rounds.recv() => {
+                view.turn(turn, io);
+                None
+            }
+            () = leave.asked() => Some(leave.words()),
+            key = desk.pressed() => match key {
+                Key::Leave => {
+                    release.abort_on_exit(false);
+                    Some(LEFT)
+                }
+                key => {
+                    let (tone, line) = desk.order(key, Some(&release.status().decision.summary)).await;
+                    view.say(tone, &line, io);
+                    None
                 }
             },
             outcome = &mut stopped, if leaving => break (outcome, true),
             outcome = &mut end, if !leaving => break (outcome, true),
-            _ = pictures.tick() => view.draw(io),
+            _ = pictures.tick() => {
+                view.draw(io);
+                None
+            }
+        };
+        for (tone, line) in desk.answers() {
+            view.say(tone, &line, io);
+        }
+        match wish {
+            Some(_) if leaving => break (Outcome::Stopped, false),
+            Some(words) => {
+                leaving = true;
+                view.say(Tone::Waiting, words, io);
+            }
+            None => {}
         }
     };
     while let Ok(turn) = rounds.try_recv() {
         view.turn(turn, io);
+    }
+    for (tone, line) in desk.answers() {
+        view.say(tone, &line, io);
     }
     view.erase(io);
     ended

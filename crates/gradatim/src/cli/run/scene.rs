@@ -55,7 +55,10 @@ impl Scene<'_> {
             look.paint(Tone::Waiting, line).into_owned()
         }));
         let room = look.height.saturating_sub(2).max(2);
-        let hint = wrap(self.hint, look.width.saturating_sub(4));
+        let hint = match self.hint.chars().count() <= look.width.saturating_sub(4) {
+            true => vec![self.hint.to_owned()],
+            false => wrap(self.hint, look.width.saturating_sub(4)),
+        };
         if lines.len() + hint.len() < room {
             lines.extend(hint.iter().map(|it| {
                 let line = format!("  {it}");

@@ -5,7 +5,7 @@ use std::io;
 /// The wishes that were not yet heard; from its making on none ends the process by itself.
 pub(super) struct Leave {
     #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 2],
+    signals: [tokio::signal::unix::Signal; 3],
     takes_back: bool,
 }
 
@@ -18,6 +18,7 @@ impl Leave {
             let signals = [
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::terminate())?,
+                signal(SignalKind::quit())?,
             ];
             Ok(Self {
                 signals,
@@ -40,10 +41,11 @@ impl Leave {
     pub(super) async fn asked(&mut self) {
         #[cfg(unix)]
         {
-            let [interrupt, terminate] = &mut self.signals;
+            let [interrupt, terminate, quit] = &mut self.signals;
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = quit.recv() => {}
             }
         }
         #[cfg(not(unix))]
