@@ -49,7 +49,8 @@ pub struct Capabilities {
     pub settle: Duration,
     /// Whether it refuses an older stamp by itself.
     pub fenced: bool,
-    /// Whether a client that saw the canary can be kept with it.
+    /// Whether it keeps a client that saw the canary with it, where the
+    /// [frame](crate::registry::RouterFrame::session_affinity) asks for that.
     pub session_affinity: bool,
 }
 

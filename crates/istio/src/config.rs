@@ -138,6 +138,7 @@ impl IstioConfig {
                 _ => errors.push(PartError::new(name, "the Istio router knows no such field")),
             }
         }
+        let affinity = agreed(affinity, frame, &mut errors);
         if fields.contains_key("virtualService") == fields.contains_key("virtualServices") {
             let text = "give one virtualService, or a list of virtualServices";
             errors.push(PartError::new("virtualService", text));
@@ -283,6 +284,27 @@ fn read_affinity(
     Some(affinity)
 }
 
+/// What the part says of it and what the rollout says are the same, or one of them is silent.
+fn agreed(
+    ours: Option<SessionAffinity>,
+    frame: &RouterFrame,
+    errors: &mut Vec<PartError>,
+) -> Option<SessionAffinity> {
+    let Some(theirs) = &frame.session_affinity else {
+        return ours;
+    };
+    let theirs = SessionAffinity {
+        cookie_name: theirs.cookie_name.clone(),
+        max_age_seconds: u32::try_from(theirs.max_age.as_secs()).unwrap_or(u32::MAX),
+    };
+    if ours.is_some_and(|ours| ours != theirs) {
+        let text = "the rollout's own sessionAffinity says otherwise";
+        let error = PartError::new("sessionAffinity", text);
+        errors.push(error.with_help("leave this one out"));
+    }
+    Some(theirs)
+}
+
 fn read_list(path: &str, value: &Value, errors: &mut Vec<PartError>) -> Vec<VirtualService> {
     let items = value.as_array().cloned().unwrap_or_default();
     if items.is_empty() {
@@ -294,6 +316,8 @@ fn read_list(path: &str, value: &Value, errors: &mut Vec<PartError>) -> Vec<Virt
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -339,6 +363,29 @@ pub(crate) mod tests {
         ] {
             assert_eq!(side(host), None, "{host}");
         }
+    }
+
+    #[test]
+    fn the_rollouts_own_affinity_is_taken_and_is_not_contradicted() {
+        let mut frame = frame();
+        let affinity = gradatim_core::spec::SessionAffinity::new("trial");
+        frame.session_affinity = Some(affinity.with_max_age(Duration::from_secs(60)));
+        let parse = |more: Value| {
+            let mut part = json!({"virtualService": {"name": "shop"}});
+            if !more.is_null() {
+                part["sessionAffinity"] = more;
+            }
+            IstioConfig::parse(&part, &frame, "prod")
+        };
+        let same = json!({"cookieName": "trial", "maxAgeSeconds": 60});
+        for said in [Value::Null, same.clone()] {
+            let config = parse(said).unwrap();
+            assert!(config.capabilities().session_affinity);
+            let ours: SessionAffinity = serde_json::from_value(same.clone()).unwrap();
+            assert_eq!(config.session_affinity, Some(ours));
+        }
+        let errors = parse(json!({"cookieName": "other"})).unwrap_err();
+        assert_eq!(errors[0].path.to_string(), "sessionAffinity");
     }
 
     #[test]

@@ -29,7 +29,7 @@
 //!
 //! # Session affinity
 //!
-//! With `sessionAffinity: {cookieName: trial}` beside `virtualService`, a field of ours, the canary's
+//! With `sessionAffinity: {cookieName: trial}` in the rollout's spec, or beside `virtualService`, the canary's
 //! answers set a cookie that names its revision, and a route before each HTTP route that is split
 //! sends who bears it to the canary, until the weight is 0. Consistent hashing cannot keep a client:
 //! Istio draws the version by the weights, and hashes within it.

@@ -8,7 +8,8 @@ use gradatim_conformance::router::{self, Bench};
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::registry::RouterFrame;
-use gradatim_core::route::{Route, Slot, Split};
+use gradatim_core::route::{HeaderMatch, HeaderRoute, Route, Slot, Split, StringMatch};
+use gradatim_core::spec::SessionAffinity;
 use gradatim_kubernetes::Client;
 use gradatim_kubernetes::objects::{Objects, name_of};
 use gradatim_kubernetes::owner::{Named, Owner};
@@ -133,11 +134,19 @@ async fn router_on(world: &Namespace, role: &str) -> IngressRouter {
 }
 
 pub(super) fn router_of(world: &Namespace, client: Client) -> IngressRouter {
+    router_in(world, client, &frame())
+}
+
+fn frame() -> RouterFrame {
     let mut frame = RouterFrame::new("shop");
     frame.stable_service = Some("shop".to_owned());
     frame.canary_service = Some("shop-canary".to_owned());
+    frame
+}
+
+fn router_in(world: &Namespace, client: Client, frame: &RouterFrame) -> IngressRouter {
     let part = json!({"stableIngresses": [FIRST[0], SECOND[0]]});
-    let config = IngressConfig::parse(&part, &frame).unwrap();
+    let config = IngressConfig::parse(&part, frame).unwrap();
     let owners = world.objects("argoproj.io/v1alpha1", "Rollout", "rollouts");
     let owners = Objects::new(client.clone(), &world.name, owners.kind().clone());
     IngressRouter::new(client, &world.name, config, Named::new(owners, "shop"))
@@ -253,4 +262,152 @@ async fn the_canary_of_argo_is_taken_over_where_it_stands() {
     assert_eq!(after["spec"], before["spec"]);
     assert_eq!(name_of(&after), FIRST[1]);
     assert_eq!(weights(&world).await, ["20", "20"]);
+}
+
+fn trial(name: &str, header: &str, value: &str) -> HeaderRoute {
+    HeaderRoute {
+        name: name.to_owned(),
+        matches: vec![HeaderMatch {
+            header_name: header.to_owned(),
+            header_value: StringMatch::Exact(value.to_owned()),
+        }],
+    }
+}
+
+/// The controller's annotations of both canaries, without its prefix.
+async fn said(world: &Namespace, names: &[&str]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for [_, canary] in [FIRST, SECOND] {
+        let annotations = read(world, canary).await["metadata"]["annotations"].clone();
+        let key = |name: &&str| format!("nginx.ingress.kubernetes.io/{name}");
+        all.extend(names.iter().map(|name| annotations[key(name)].clone()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_cookie_that_leads_to_the_canary_comes_is_seen_and_goes_beside_a_header() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnIngresses(cluster);
+    let world = bench.world().await;
+    let router = bench.router(&world).await;
+    let cookie = || trial("testers", "Cookie", "beta=always");
+    let header = || trial("team", "X-Trial", "yes");
+    let with = |sequence, canary, headers: Vec<HeaderRoute>| {
+        let mut wanted = route(sequence, canary);
+        wanted.headers.value = headers;
+        wanted
+    };
+    const NAMES: [&str; 3] = [
+        "canary-by-cookie",
+        "canary-by-header",
+        "canary-by-header-value",
+    ];
+    let (beta, none) = (json!("beta"), Value::Null);
+    let (name, value) = (json!("X-Trial"), json!("yes"));
+    let steps = [
+        (vec![cookie()], [&beta, &none, &none]),
+        (vec![cookie(), header()], [&beta, &name, &value]),
+        (vec![header()], [&none, &name, &value]),
+        (vec![], [&none, &none, &none]),
+    ];
+    for (sequence, (headers, wanted)) in steps.into_iter().enumerate() {
+        let wanted_route = with(sequence as u64 + 1, 10, headers);
+        router.apply(&wanted_route).await.unwrap();
+        let twice: Vec<Value> = wanted
+            .iter()
+            .chain(&wanted)
+            .map(|it| (*it).clone())
+            .collect();
+        assert_eq!(said(&world, &NAMES).await, twice);
+        let fresh = bench.router(&world).await;
+        let seen = fresh.observe().await.unwrap().headers.unwrap();
+        assert_eq!(seen.value(), Some(&wanted_route.headers.value));
+        assert_eq!(seen.stamp, Some(wanted_route.headers.stamp));
+        let before = bench.writes(&world).await;
+        fresh.apply(&wanted_route).await.unwrap();
+        assert_eq!(
+            bench.writes(&world).await,
+            before,
+            "the same again is no write"
+        );
+    }
+    // What the controller cannot compare is refused before anything is written.
+    for wrong in [
+        vec![trial("a", "Cookie", "beta=maybe"), header()],
+        vec![cookie(), trial("b", "Cookie", "other=always")],
+    ] {
+        let refused = router.apply(&with(9, 20, wrong)).await.unwrap_err();
+        assert_eq!(refused.kind, FaultKind::Invalid, "{refused}");
+    }
+    assert_eq!(weights(&world).await, ["10", "10"]);
+    // A cookie by somebody else's hand is not ours to name, nor to take away.
+    let key = "nginx.ingress.kubernetes.io/canary-by-cookie";
+    for [_, canary] in [FIRST, SECOND] {
+        let patch = json!({"metadata": {"annotations": {key: "theirs"}}});
+        ingresses(&world).merge(canary, &patch).await.unwrap();
+    }
+    router.apply(&with(10, 20, vec![])).await.unwrap();
+    assert_eq!(
+        said(&world, &["canary-by-cookie"]).await,
+        ["theirs", "theirs"]
+    );
+}
+
+#[tokio::test]
+async fn clients_are_kept_with_the_canary_by_annotations_while_it_has_a_share() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let bench = OnIngresses(cluster);
+    let world = bench.world().await;
+    let mut frame = frame();
+    frame.session_affinity = Some(SessionAffinity::new("trial"));
+    let router = router_in(&world, world.user(&[ROLE]).await, &frame);
+    const NAMES: [&str; 4] = [
+        "affinity",
+        "affinity-canary-behavior",
+        "session-cookie-name",
+        "session-cookie-max-age",
+    ];
+    let of = |sequence, canary, revision: &str| {
+        let mut wanted = route(sequence, canary);
+        wanted.bind.value = [(Slot::Canary, revision.into())].into();
+        wanted
+    };
+    let on = |cookie: &str| {
+        let one = ["cookie", "legacy", cookie, "86400"].map(Value::from);
+        [one.clone(), one].concat()
+    };
+    for (sequence, weight) in [20, 50].into_iter().enumerate() {
+        let wanted = of(sequence as u64 + 1, weight, "7f3a");
+        router.apply(&wanted).await.unwrap();
+        assert_eq!(said(&world, &NAMES).await, on("trial-7f3a"));
+        let before = bench.writes(&world).await;
+        router.apply(&wanted).await.unwrap();
+        assert_eq!(
+            bench.writes(&world).await,
+            before,
+            "the same again is no write"
+        );
+    }
+    let before = bench.writes(&world).await.unwrap();
+    router.apply(&of(3, 0, "7f3a")).await.unwrap();
+    assert_eq!(said(&world, &NAMES).await, vec![Value::Null; 8]);
+    assert_eq!(weights(&world).await, ["0", "0"]);
+    assert!(bench.writes(&world).await.unwrap() > before);
+    router.apply(&of(4, 5, "91bc")).await.unwrap();
+    assert_eq!(said(&world, &NAMES).await, on("trial-91bc"));
+
+    assert!(router.probe().await.unwrap().is_empty());
+    let key = "nginx.ingress.kubernetes.io/affinity";
+    let patch = json!({"metadata": {"annotations": {key: "cookie"}}});
+    ingresses(&world).merge(FIRST[0], &patch).await.unwrap();
+    let missing = router.probe().await.unwrap();
+    assert!(
+        missing.len() == 1 && missing[0].what.contains("sessionAffinity"),
+        "{missing:?}"
+    );
 }

@@ -68,5 +68,7 @@ fn sessions_are_those_of_session_affinity() {
 
 fn says_session(line: &str) -> bool {
     let line = line.to_lowercase().replace(['_', ' ', '-'], "");
-    line.matches("session").count() > line.matches("sessionaffinity").count()
+    // The second is NGINX's own, in the names of annotations.
+    let known = ["sessionaffinity", "sessioncookie"].map(|it| line.matches(it).count());
+    line.matches("session").count() > known.iter().sum()
 }

@@ -66,6 +66,7 @@ pub fn compile(
         }
         Strategy::RollingUpdate => routes::frame(spec),
     };
+    routes::check_affinity(spec, &plan.routers, &site, &mut found);
     plan.gates = gates::gates(input, &site.key("gates"), &mut found);
     let warnings = found.finish()?;
     Ok(Compiled {

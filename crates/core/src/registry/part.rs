@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::FieldPath;
+use crate::spec::{FieldPath, SessionAffinity};
 
 /// What a router's own part stands in: names, services, and what all routers share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct RouterFrame {
     pub max_traffic_weight: u32,
     /// The routes that header and mirror steps may own, first match first.
     pub managed_routes: Vec<String>,
+    /// How a client that saw the version on trial shall be kept with it. A router that cannot
+    /// keep it says so in its [`Capabilities`](crate::capability::Capabilities).
+    #[serde(default)]
+    pub session_affinity: Option<SessionAffinity>,
 }
 
 impl Default for RouterFrame {
@@ -38,6 +42,7 @@ impl Default for RouterFrame {
             preview_service: None,
             max_traffic_weight: 100,
             managed_routes: Vec::new(),
+            session_affinity: None,
         }
     }
 }

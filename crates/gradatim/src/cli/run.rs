@@ -127,7 +127,10 @@ impl Run {
             return Err(failure.help(format!("write trafficRouting: {{{NAME}: {{}}}}")));
         }
         let name = rollout.spec.name.clone();
-        let config = servers.config(&name);
+        let mut config = servers.config(&name);
+        if let Some(affinity) = &rollout.compiled.frame.session_affinity {
+            config = config.session_affinity(affinity);
+        }
         let router = PlainNginx::new(config.clone());
         let router = router.map_err(|error| Failure::input(format!("{from}: {error}")))?;
         Ok(Ready {

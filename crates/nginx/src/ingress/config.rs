@@ -4,10 +4,18 @@ use std::collections::BTreeMap;
 
 use gradatim_core::capability::{Capabilities, HeaderMatchKind, Part};
 use gradatim_core::registry::{PartError, RouterFrame};
+use gradatim_core::spec::SessionAffinity;
 use serde_json::Value;
 
 /// Where the community controller's annotations stand if nothing else is said.
 const PREFIX: &str = "nginx.ingress.kubernetes.io";
+/// What keeps clients with the canary.
+pub(super) const AFFINITY: [&str; 4] = [
+    "affinity",
+    "affinity-canary-behavior",
+    "session-cookie-name",
+    "session-cookie-max-age",
+];
 
 /// The part `nginx` of a manifest's `trafficRouting`, and what it takes from its frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,9 @@ pub struct IngressConfig {
     pub additional_ingress_annotations: BTreeMap<String, String>,
     /// More annotations for the canary Ingress, as they are.
     pub canary_ingress_annotations: BTreeMap<String, String>,
+    /// How a client that saw the version on trial is kept with it; none where every request is
+    /// drawn anew.
+    pub session_affinity: Option<SessionAffinity>,
 }
 
 impl IngressConfig {
@@ -50,6 +61,7 @@ impl IngressConfig {
             stable_ingresses: Vec::new(),
             additional_ingress_annotations: BTreeMap::new(),
             canary_ingress_annotations: BTreeMap::new(),
+            session_affinity: frame.session_affinity.clone(),
         };
         for (name, value) in fields {
             match name.as_str() {
@@ -83,6 +95,15 @@ impl IngressConfig {
             }
             _ => {}
         }
+        let own = AFFINITY
+            .iter()
+            .find(|name| self.annotations().contains_key(&self.key(name)));
+        if let (Some(own), Some(_)) = (own, &self.session_affinity) {
+            let text = format!("the annotation {own} is what the rollout's sessionAffinity writes");
+            reader
+                .errors
+                .push(PartError::new("", text).with_help("leave one of them out"));
+        }
         if self.total < 100 {
             let text = "the controller takes a maxTrafficWeight below 100 for 100";
             let help = "leave it out, or give 100 or more";
@@ -95,6 +116,7 @@ impl IngressConfig {
         let mut capabilities = Capabilities {
             parts: [Part::Split].into(),
             grain: self.total,
+            session_affinity: true,
             ..Capabilities::default()
         };
         if !self.has_own_header() {

@@ -13,6 +13,8 @@ pub(super) const HEADER_ROUTE: &str = "gradatim.dev/header-route";
 pub(super) const COOKIE: &str = "cookie:";
 /// What a cookie is to be, after its name.
 pub(super) const ALWAYS: &str = "=always";
+/// Which version's clients are kept with it; none where none are.
+pub(super) const AFFINITY: &str = "gradatim.dev/session-affinity";
 /// The stamp of the split.
 pub(super) const SPLIT_STAMP: &str = "gradatim.dev/stamp-split";
 /// The stamp of the header routes.

@@ -11,8 +11,11 @@ use gradatim_kubernetes::owner::Owner;
 use gradatim_kubernetes::several::Write;
 use serde_json::{Map, Value, json};
 
-use super::config::IngressConfig;
-use super::decode::{self, ALWAYS, COOKIE, HEADER_ROUTE, HEADERS_STAMP, SPLIT_STAMP, in_parts_of};
+use super::config::{AFFINITY, IngressConfig};
+use super::decode::{
+    self, AFFINITY as AFFINITY_OF, ALWAYS, COOKIE, HEADER_ROUTE, HEADERS_STAMP, SPLIT_STAMP,
+    in_parts_of,
+};
 
 /// What an object's name may be long.
 const LONGEST_NAME: usize = 253;
@@ -206,6 +209,12 @@ impl<'a> Wanted<'a> {
         {
             annotations.insert(self.config.key("canary-by-cookie"), Value::Null);
         }
+        if annotation(canary, AFFINITY_OF).is_some() {
+            for name in AFFINITY {
+                let key = self.config.key(name);
+                annotations.entry(key).or_insert(Value::Null);
+            }
+        }
         annotations.retain(|key, value| there.get(key).unwrap_or(&Value::Null) != value);
         if !annotations.is_empty() {
             patch.insert("metadata".to_owned(), json!({"annotations": annotations}));
@@ -236,6 +245,7 @@ impl<'a> Wanted<'a> {
             SPLIT_STAMP.to_owned(),
             json!(self.route.split.stamp.to_string()),
         );
+        all.extend(self.affinity());
         if !config.has_own_header() {
             let header = self.trials.header;
             let (value, pattern) = match header.map(|header| &header.header_value) {
@@ -257,6 +267,37 @@ impl<'a> Wanted<'a> {
                 HEADERS_STAMP.to_owned(),
                 json!(self.route.headers.stamp.to_string()),
             );
+        }
+        all
+    }
+}
+
+impl Wanted<'_> {
+    /// What keeps clients with the canary, while it has a share.
+    ///
+    /// The controller asks for the cookie before it looks at the weight: without a share there
+    /// must be none. Its own mark names the Service alone, so that the cookie's name has to say
+    /// the version, or clients of one release would be led to the next. By `legacy` the canary
+    /// keeps these annotations; by `sticky` the stable Ingress's would take their place.
+    fn affinity(&self) -> BTreeMap<String, Value> {
+        let config = self.config;
+        let revision = self.route.bind.value.get(&Slot::Canary);
+        let wanted = config.session_affinity.as_ref().zip(revision);
+        let wanted = wanted.filter(|_| self.weight > 0);
+        let mark = wanted.map(|(_, revision)| revision.as_str());
+        let mut all = BTreeMap::from([(AFFINITY_OF.to_owned(), json!(mark))]);
+        if let Some((affinity, revision)) = wanted {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+            let plain = |c: char| if is_plain(c) { c } else { '_' };
+            let version: String = revision.as_str().chars().map(plain).collect();
+            let values = [
+                "cookie".to_owned(),
+                "legacy".to_owned(),
+                format!("{}-{version}", affinity.cookie_name),
+                affinity.max_age.as_secs().to_string(),
+            ];
+            let keys = AFFINITY.map(|name| config.key(name));
+            all.extend(keys.into_iter().zip(values.map(Value::from)));
         }
         all
     }

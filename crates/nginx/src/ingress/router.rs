@@ -10,7 +10,7 @@ use gradatim_core::route::{HeaderRoute, Route, RouteSeen, Split};
 use gradatim_core::stamp::Stamp;
 use gradatim_kubernetes::Client;
 use gradatim_kubernetes::fence::stamp_of;
-use gradatim_kubernetes::objects::{Kind, Objects};
+use gradatim_kubernetes::objects::{Kind, Objects, annotation};
 use gradatim_kubernetes::owner::{Named, Owner};
 use gradatim_kubernetes::several::{self, PartSince, Write};
 use gradatim_kubernetes::watch::{Memory, Watch};
@@ -226,6 +226,16 @@ impl TrafficRouter for IngressRouter {
                 missing.push(Missing {
                     what: error.text,
                     help: "lead a path of it to the stable Service".to_owned(),
+                });
+            }
+            let key = self.config.key("affinity");
+            if self.config.session_affinity.is_some() && annotation(&stable, &key).is_some() {
+                missing.push(Missing {
+                    what: format!(
+                        "Ingress {name} keeps its clients itself ({key}): who was there before is \
+                         never drawn, and sessionAffinity cannot be honoured"
+                    ),
+                    help: "take the annotation away, or sessionAffinity".to_owned(),
                 });
             }
             let canary = canary_name(&self.config.rollout, name);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gradatim_core::id::RevisionId;
+use gradatim_core::spec::SessionAffinity;
 
 /// What keeps a client on one side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct Config {
     pub(super) arguments: Vec<OsString>,
     pub(super) patience: Duration,
     pub(super) keepalive: Option<u32>,
+    pub(super) max_age: Option<Duration>,
 }
 
 /// A configuration that cannot work.
@@ -87,6 +89,7 @@ impl Config {
             arguments: Vec::new(),
             patience: Duration::from_secs(4),
             keepalive: None,
+            max_age: None,
         }
     }
 
@@ -106,6 +109,15 @@ impl Config {
     #[must_use]
     pub fn sticky(mut self, sticky: Sticky) -> Self {
         self.sticky = sticky;
+        self
+    }
+
+    /// Keeps a client where it was as a rollout's `sessionAffinity` says: by a cookie of this
+    /// name and life.
+    #[must_use]
+    pub fn session_affinity(mut self, affinity: &SessionAffinity) -> Self {
+        self.sticky = Sticky::Cookie(affinity.cookie_name.clone());
+        self.max_age = Some(affinity.max_age);
         self
     }
 
@@ -196,7 +208,7 @@ pub(super) fn is_header(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_part)
 }
 
-fn is_cookie(name: &str) -> bool {
+pub(super) fn is_cookie(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 

@@ -117,9 +117,13 @@ fn key(config: &Config) -> String {
     };
     let mut text = format!("map {by} ${name}_key {{ \"\" $request_id; default {by}; }}\n");
     if let Sticky::Cookie(cookie) = &config.sticky {
+        let age = config
+            .max_age
+            .map(|age| format!("Max-Age={}; ", age.as_secs()));
+        let age = age.unwrap_or_default();
         let _ = writeln!(
             text,
-            "map {by} ${name}_cookie {{ \"\" \"{cookie}=$request_id; Path=/; HttpOnly; SameSite=Lax\"; default \"\"; }}"
+            "map {by} ${name}_cookie {{ \"\" \"{cookie}=$request_id; Path=/; {age}HttpOnly; SameSite=Lax\"; default \"\"; }}"
         );
     }
     text

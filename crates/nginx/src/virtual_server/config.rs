@@ -124,6 +124,8 @@ pub(super) mod tests {
         let two = VirtualServerConfig::parse(&part, &frame()).unwrap();
         assert_eq!(two.servers[0].routes, ["/"]);
         assert_eq!(two.servers[1].name, "mobile");
+        // Only the commercial controller has cookies of its own: a plan that wants them is refused.
+        assert!(!two.capabilities().session_affinity);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::registry::RouterFrame;
 use gradatim_core::route::{Confidence, Route};
+use gradatim_core::spec::SessionAffinity;
 use gradatim_istio::{IstioConfig, IstioRouter, ROLE};
 use gradatim_kubernetes::client::{Pace, client};
 use gradatim_kubernetes::names::POD_TEMPLATE_HASH;
@@ -66,7 +67,7 @@ impl Front {
         let envoy = start_envoy(&program, dir.path(), &world.name, discovery);
         let mut front = Self {
             port,
-            router: router(&world, by, json!({}), &debug).await,
+            router: router(&world, by, &debug).await,
             versions,
             world,
             debug,
@@ -79,17 +80,18 @@ impl Front {
         Some(front)
     }
 
-    /// The same with a router that keeps clients by this cookie.
+    /// The same with a router that keeps clients by this cookie, as the rollout wants it.
     pub(in crate::live) async fn keeping(mut self, cookie: &str) -> Self {
-        let more = json!({"sessionAffinity": {"cookieName": cookie}});
-        self.router = router(&self.world, By::Subsets, more, &self.debug).await;
+        let mut frame = frame();
+        frame.session_affinity = Some(SessionAffinity::new(cookie));
+        self.router = router_in(&self.world, By::Subsets, &frame, &self.debug).await;
         self
     }
 
     /// The same with a router whose istiod nobody has started, and where that would be.
     pub(in crate::live) async fn asking_nobody(mut self) -> (Self, String) {
         let nobody = format!("http://127.0.0.1:{}", free_port());
-        self.router = router(&self.world, By::Subsets, json!({}), &nobody).await;
+        self.router = router(&self.world, By::Subsets, &nobody).await;
         (self, nobody)
     }
 
@@ -181,17 +183,26 @@ async fn make_objects(world: &Namespace, by: By, port: u16, versions: &[Version;
 }
 
 /// A router that may do what its Role says, and asks istiod what Envoy has.
-async fn router(world: &Namespace, by: By, mut part: Value, debug: &str) -> IstioRouter {
+async fn router(world: &Namespace, by: By, debug: &str) -> IstioRouter {
+    router_in(world, by, &frame(), debug).await
+}
+
+fn frame() -> RouterFrame {
     let mut frame = RouterFrame::new("shop");
     frame.stable_service = Some("shop".to_owned());
     frame.canary_service = Some("shop-canary".to_owned());
     frame.managed_routes = ["trial", "shadow"].map(str::to_owned).to_vec();
+    frame
+}
+
+async fn router_in(world: &Namespace, by: By, frame: &RouterFrame, debug: &str) -> IstioRouter {
+    let mut part = json!({});
     part["virtualService"] = json!({"name": "shop"});
     if by == By::Subsets {
         part["destinationRule"] =
             json!({"name": "shop", "stableSubsetName": "stable", "canarySubsetName": "canary"});
     }
-    let config = IstioConfig::parse(&part, &frame, &world.name).unwrap();
+    let config = IstioConfig::parse(&part, frame, &world.name).unwrap();
     let istiod = kube::Config::new(debug.parse().unwrap());
     let istiod = client(istiod, Pace::default()).unwrap();
     IstioRouter::new(world.user(&[ROLE]).await, "v1", config).with_control_plane([istiod])

@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use gradatim_core::compile;
 use gradatim_core::port::TrafficRouter;
-use gradatim_nginx::plain::Sticky;
+use gradatim_core::registry::Registry;
+use gradatim_core::spec::{CanarySpec, RolloutSpec, SessionAffinity, StepSpec, TrafficRouting};
+use gradatim_nginx::plain::{self, Sticky};
 
 use super::{Front, route};
 use crate::live::clients::{Client, Load, send};
@@ -88,6 +91,54 @@ async fn a_client_without_the_cookie_is_split_and_stays_with_the_one_it_gets() {
     }
     // Four deviations of 7.07 around 100.
     assert!((72..=128).contains(&first_on_canary), "{first_on_canary}");
+}
+
+/// The same as a manifest says it, in the field that every router reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rollouts_session_affinity_keeps_who_saw_the_canary_while_its_weight_rises() {
+    let Some(front) = Front::start(Sticky::Cookie("trial".to_owned())).await else {
+        return;
+    };
+    let registry = plain::register(Registry::new(), front.config());
+    let routing = TrafficRouting::new(plain::NAME, serde_json::json!({}));
+    let canary = CanarySpec::new([StepSpec::set_weight(10)]).with_traffic_routing(routing);
+    let mut spec = RolloutSpec::new("shop", canary);
+    spec.session_affinity = Some(SessionAffinity::new("trial"));
+    let compiled = compile(&spec, &[], &registry).unwrap();
+    let router = registry
+        .build_router(&compiled.plan.routers[0], &compiled.frame)
+        .unwrap();
+    let mut client = Client::new(front.port);
+    let mut clients = vec![(None::<String>, false); 200];
+    for (sequence, weight) in [20, 50, 100].into_iter().enumerate() {
+        router
+            .apply(&route(weight, sequence as u64 + 1))
+            .await
+            .unwrap();
+        for (cookie, saw_it) in &mut clients {
+            let header = cookie.as_ref().map(|it| format!("Cookie: x=1; {it}\r\n"));
+            let answer = client.ask(&header.unwrap_or_default()).await;
+            assert!(!*saw_it || answer.body == "v2", "lost at {weight}");
+            *saw_it = answer.body == "v2";
+            if cookie.is_none() {
+                let given = answer.field("set-cookie").unwrap();
+                assert!(given.contains("Max-Age=86400; "), "{given}");
+                *cookie = given.split(';').next().map(str::to_owned);
+            }
+        }
+        let kept = clients.iter().filter(|(_, saw_it)| *saw_it).count();
+        // Four deviations around 40 of 200 are 23 below; from then on it rises.
+        assert!(
+            kept >= 17 && (weight < 100 || kept == 200),
+            "{kept} at {weight}"
+        );
+    }
+    router.apply(&route(0, 9)).await.unwrap();
+    for (cookie, _) in &clients {
+        let cookie = cookie.as_ref().unwrap();
+        let answer = client.ask(&format!("Cookie: {cookie}\r\n")).await;
+        assert_eq!(answer.body, "v1", "a mark outlives nothing");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,8 +71,4 @@ fn warn(spec: &RolloutSpec, site: &Site, found: &mut Findings) {
         let message = "not honoured yet: analysis runs are kept in the state and the events only";
         found.warn(site.key("analysis").says(message));
     }
-    if spec.session_affinity.is_some() {
-        let message = "not honoured yet: a client may meet either version at each request";
-        found.warn(site.key("sessionAffinity").says(message));
-    }
 }

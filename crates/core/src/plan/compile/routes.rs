@@ -17,6 +17,7 @@ pub(super) fn frame(spec: &RolloutSpec) -> RouterFrame {
     frame.namespace.clone_from(&spec.namespace);
     match &spec.strategy {
         Strategy::Canary(canary) => {
+            frame.session_affinity.clone_from(&spec.session_affinity);
             let pair = canary.ping_pong.as_ref();
             let (ping, pong) = pair.map(|p| (&p.ping_service, &p.pong_service)).unzip();
             frame.stable_service = canary.stable_service.as_ref().or(ping).cloned();
@@ -137,6 +138,50 @@ pub(super) fn services(
         part: Value::Null,
         capabilities,
     })
+}
+
+/// Whether everything that splits traffic keeps a client with the version that it saw, where the
+/// rollout wants that; `site` is the rollout's spec.
+pub(super) fn check_affinity(
+    spec: &RolloutSpec,
+    routers: &[RouterPlan],
+    site: &Site,
+    found: &mut Findings,
+) {
+    let Some(affinity) = &spec.session_affinity else {
+        return;
+    };
+    let site = site.key("sessionAffinity");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    if affinity.cookie_name.is_empty() || !affinity.cookie_name.chars().all(is_plain) {
+        let finding = site.key("cookieName").says("no name of a cookie");
+        let finding = finding.value(&affinity.cookie_name);
+        found.error(finding.help("letters, digits, _ and -"));
+    }
+    if affinity.max_age < Duration::from_secs(1) {
+        let finding = site.key("maxAge").says("a mark holds one second at least");
+        found.error(finding.help("leave it out: one day"));
+    }
+    let routing = match &spec.strategy {
+        Strategy::Canary(canary) => canary.traffic_routing.as_ref(),
+        Strategy::BlueGreen(_) => {
+            let message = "has no effect here: everybody is switched at once";
+            return found.warn(site.says(message));
+        }
+        Strategy::RollingUpdate => None,
+    };
+    if routing.is_none() {
+        let finding = site.says("without a trafficRouting nothing keeps a client with a version");
+        found.error(finding.help("name a router that does, or leave it out"));
+    }
+    let cannot = routers.iter().filter(|router| {
+        router.capabilities.carries(Part::Split) && !router.capabilities.session_affinity
+    });
+    for router in cannot {
+        let message = "this router keeps no client with the version that it saw";
+        let finding = site.says(message).value(&router.name);
+        found.error(finding.help("leave it out, or take a router that does"));
+    }
 }
 
 /// The slots that something binds: a router of its own binds both sides of a canary, Services

@@ -329,3 +329,64 @@ fn a_cookie_of_the_user_stays_and_a_second_one_is_refused() {
         );
     }
 }
+
+fn keeping() -> IngressConfig {
+    let mut frame = frame();
+    let affinity = gradatim_core::spec::SessionAffinity::new("trial");
+    frame.session_affinity = Some(affinity.with_max_age(std::time::Duration::from_secs(60)));
+    IngressConfig::parse(&json!({"stableIngress": "web"}), &frame).unwrap()
+}
+
+fn of(mut route: Route, revision: &str) -> Route {
+    route.bind.value = [(Slot::Canary, revision.into())].into();
+    route
+}
+
+#[test]
+fn who_saw_the_canary_is_kept_while_it_has_a_share_and_for_that_version_alone() {
+    const NAMES: [&str; 4] = [
+        "affinity",
+        "affinity-canary-behavior",
+        "session-cookie-name",
+        "session-cookie-max-age",
+    ];
+    let config = keeping();
+    let said = |canary: &Value| {
+        NAMES.map(|name| canary["metadata"]["annotations"][config.key(name)].clone())
+    };
+    let (on, _) = after(&config, None, &of(route(1, 20, Vec::new()), "7f:3a"));
+    assert_eq!(said(&on), ["cookie", "legacy", "trial-7f_3a", "60"]);
+    let (on, _) = after(&config, Some(&on), &of(route(2, 50, Vec::new()), "7f:3a"));
+    assert_eq!(said(&on)[2], "trial-7f_3a");
+    let (same, raises) = after(&config, Some(&on), &of(route(2, 50, Vec::new()), "7f:3a"));
+    assert_eq!((same, raises), (on.clone(), None));
+    let (off, raises) = after(&config, Some(&on), &of(route(3, 0, Vec::new()), "7f:3a"));
+    assert_eq!(raises, Some(false));
+    assert_eq!(
+        said(&off),
+        [(); 4].map(|()| Value::Null),
+        "the mark would win over the weight"
+    );
+    let (next, _) = after(&config, Some(&off), &of(route(4, 5, Vec::new()), "91bc"));
+    assert_eq!(said(&next)[2], "trial-91bc");
+    // Whoever takes the field out of the manifest takes the annotations away.
+    let (gone, _) = after(&plain(), Some(&on), &of(route(5, 60, Vec::new()), "7f:3a"));
+    assert_eq!(said(&gone), [(); 4].map(|()| Value::Null));
+}
+
+#[test]
+fn affinity_of_the_users_own_stays_and_is_not_said_twice() {
+    let own =
+        json!({"stableIngress": "web", "additionalIngressAnnotations": {"affinity": "cookie"}});
+    let (made, _) = after(
+        &config(own.clone()),
+        None,
+        &of(route(1, 20, Vec::new()), "v2"),
+    );
+    let key = "nginx.ingress.kubernetes.io/affinity";
+    assert_eq!(made["metadata"]["annotations"][key], "cookie");
+    let mut frame = frame();
+    frame.session_affinity = Some(gradatim_core::spec::SessionAffinity::new("trial"));
+    let errors = IngressConfig::parse(&own, &frame).unwrap_err();
+    assert!(errors[0].message.contains("sessionAffinity"), "{errors:?}");
+}

@@ -1,6 +1,7 @@
 use super::*;
 use crate::measurement::GatePoint;
 use crate::plan::{CanaryScale, Threshold};
+use crate::spec::SessionAffinity;
 use crate::spec::{GateSpec, PingPong, PluginStep, ScaleDown, WorkloadRef};
 
 const CANARY: &str = "spec.strategy.canary";
@@ -298,4 +299,53 @@ fn an_error_says_what_would_be_right() {
     let found = found.unwrap_err();
     assert_eq!(found.0[0].value.as_deref(), Some("9"));
     assert_eq!(found.0[0].help.as_deref(), Some("at least 10"));
+}
+
+#[test]
+fn clients_are_kept_by_every_router_that_splits_or_not_at_all() {
+    let at = |canary: CanarySpec, affinity: SessionAffinity| {
+        let mut spec = shop(canary);
+        spec.session_affinity = Some(affinity);
+        errors(&spec, &[])
+    };
+    let trial = || SessionAffinity::new("trial");
+    let steps = || [StepSpec::set_weight(10)];
+    assert_eq!(at(routed("mesh", steps()), trial()), [""; 0]);
+    let mut both = routed("mesh", steps());
+    let routing = both.traffic_routing.take().unwrap();
+    let mut routing = routing;
+    routing.routers.insert("coarse".to_owned(), json!({}));
+    let both = both.with_traffic_routing(routing);
+    for canary in [routed("coarse", steps()), both] {
+        let wanted =
+            "spec.sessionAffinity: this router keeps no client with the version that it saw";
+        assert_eq!(at(canary, trial()), [wanted]);
+    }
+    let wanted =
+        "spec.sessionAffinity: without a trafficRouting nothing keeps a client with a version";
+    assert_eq!(at(CanarySpec::new(steps()), trial()), [wanted]);
+    for name in ["", "a b", "a;b", "ä"] {
+        let wanted = "spec.sessionAffinity.cookieName: no name of a cookie";
+        let affinity = SessionAffinity::new(name);
+        assert_eq!(at(routed("mesh", steps()), affinity), [wanted], "{name:?}");
+    }
+    let short = trial().with_max_age(Duration::from_millis(1));
+    let wanted = "spec.sessionAffinity.maxAge: a mark holds one second at least";
+    assert_eq!(at(routed("mesh", steps()), short), [wanted]);
+}
+
+#[test]
+fn a_router_is_told_how_clients_are_kept_and_a_switch_needs_no_such_thing() {
+    let mut spec = shop(routed("mesh", []));
+    spec.session_affinity = Some(SessionAffinity::new("trial"));
+    assert_eq!(
+        compiled(&spec, &[]).frame.session_affinity,
+        spec.session_affinity
+    );
+    spec.strategy = BlueGreenSpec::new("active").into();
+    let warnings = warnings(&spec, &[]);
+    assert!(
+        warnings[0].contains("sessionAffinity: has no effect here"),
+        "{warnings:?}"
+    );
 }

@@ -1,7 +1,5 @@
 use super::*;
-use crate::spec::{
-    AnalysisHistory, AntiAffinity, Metadata, PingPong, ScaleDown, SessionAffinity, WorkloadRef,
-};
+use crate::spec::{AnalysisHistory, AntiAffinity, Metadata, PingPong, ScaleDown, WorkloadRef};
 
 #[test]
 fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
@@ -18,7 +16,6 @@ fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
     canary.max_surge = Some(Amount::Pods(1));
     canary.scale_down_delay_revision_limit = Some(2);
     let mut spec = shop(canary);
-    spec.session_affinity = Some(SessionAffinity::new("trial"));
     spec.analysis_history = AnalysisHistory {
         successful: 1,
         unsuccessful: 1,
@@ -38,7 +35,6 @@ fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
     let wanted = [
         "spec.workloadRef.scaleDown".to_owned(),
         "spec.analysis".to_owned(),
-        "spec.sessionAffinity".to_owned(),
         canary("scaleDownDelayRevisionLimit"),
         canary("antiAffinity"),
         canary("canaryMetadata"),
