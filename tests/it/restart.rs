@@ -119,8 +119,11 @@ async fn a_driver_stopped_between_save_and_write_and_replaced_does_no_harm_when_
     let Saved::State(state) = store(dir).rollout("shop").load().await.unwrap().saved else {
         panic!("what the new driver saved is gone");
     };
-    let owner = store(dir).rollout("shop").owner().await.unwrap().unwrap();
-    assert_eq!((owner.holder.as_str(), owner.epoch), ("new", state.epoch));
+    // The new one has handed it over at its end, and the old one has not taken it.
+    let rollout = store(dir).rollout("shop");
+    assert_eq!(rollout.owner().await.unwrap(), None);
+    let next = rollout.take("next", 0, false).await.unwrap();
+    assert_eq!(next.epoch, state.epoch + 1);
 }
 
 #[test]

@@ -62,6 +62,7 @@ pub async fn all<B: Bench>(bench: &B) -> Report {
         orders_are_numbered_and_stay_until_acknowledged(bench).await,
     );
     note(8, a_living_owner_is_replaced_only_by_force(bench).await);
+    note(9, what_was_handed_over_is_taken_at_once(bench).await);
     report
 }
 
@@ -330,4 +331,65 @@ pub async fn a_living_owner_is_replaced_only_by_force<B: Bench>(bench: &B) -> Ch
         "`take` from an owner whose heartbeat is old",
     )?;
     Ok(())
+}
+
+/// Rule 9: `hand_over` by exactly the owner lets another holder take the rollout at once, with a
+/// higher epoch, and the one that has handed it over saves no more; by anybody else, or under an
+/// older epoch, it changes nothing.
+pub async fn what_was_handed_over_is_taken_at_once<B: Bench>(bench: &B) -> Check {
+    let mut scene = Scene::set(bench).await;
+    let old = scene.take("one").await?;
+    let owner = scene.take("one").await?;
+    let state = scene.save(&owner).await?;
+    let stranger = Ownership {
+        holder: "two".to_owned(),
+        ..owner.clone()
+    };
+    for (by, what) in [
+        (&old, "`hand_over` under an older epoch"),
+        (&stranger, "`hand_over` by another holder"),
+    ] {
+        done(scene.other.hand_over(by).await, what)?;
+        let found = done(scene.store.owner().await, "`owner`")?;
+        same(found, Some(owner.clone()), what)?;
+        let answer = scene.other.take("two", 0, false).await;
+        refused(answer, FaultKind::Forbidden, "`take` after that")?;
+    }
+    done(scene.store.hand_over(&owner).await, "`hand_over`")?;
+    // The holder lives on, for other rollouts.
+    done(scene.store.heartbeat("one").await, "`heartbeat`")?;
+    let next = match scene.other.take("two", 0, false).await {
+        Err(error) if error.kind == FaultKind::Forbidden => {
+            return skipped("the store hands nothing over; the next holder waits");
+        }
+        taken => done(taken, "`take` of what was handed over")?,
+    };
+    ensure(next.epoch > owner.epoch, || {
+        format!(
+            "`take` grants {} after {} was handed over",
+            next.epoch, owner.epoch
+        )
+    })?;
+    scene
+        .is_fenced(&owner, "a save by the one that handed it over")
+        .await?;
+    scene.holds(&state, "after that was refused").await?;
+    done(scene.store.hand_over(&owner).await, "`hand_over` once more")?;
+    let found = done(scene.store.owner().await, "`owner`")?;
+    same(
+        found,
+        Some(next.clone()),
+        "the owner after the last one handed over once more",
+    )?;
+    done(scene.other.hand_over(&next).await, "`hand_over`")?;
+    scene
+        .is_fenced(&next, "a save of what was handed over and is nobody's")
+        .await?;
+    let again = done(
+        scene.store.take("one", 0, false).await,
+        "`take` by the first",
+    )?;
+    ensure(again.epoch > next.epoch, || {
+        format!("`take` grants {} after {}", again.epoch, next.epoch)
+    })
 }

@@ -48,7 +48,7 @@ impl DriverBuilder {
     /// The name under which rollouts are owned; by default one of this process alone.
     ///
     /// With a name that outlives the process a restart need not wait for its own heartbeat to
-    /// expire. No two living drivers may share one.
+    /// expire, not even after a crash. No two living drivers may share one.
     #[must_use]
     pub fn holder(mut self, name: impl Into<String>) -> Self {
         self.holder = Some(name.into());
@@ -164,7 +164,8 @@ impl Driver {
         Ok(release)
     }
 
-    /// Stops every rollout as [`Release::stop`] does, and then the loop.
+    /// Stops every rollout as [`Release::stop`] does, and then the loop. Each is handed over: the
+    /// next driver takes it at once.
     pub async fn shut_down(mut self) {
         self.closing.send_replace(true);
         self.rollouts = mpsc::unbounded().0;

@@ -79,6 +79,13 @@ impl Follow {
             error!(rollout = %id, "a port, a policy or a witness panicked; the rollout is left");
             Ended::Broken
         });
+        if ended == Ended::Stopped {
+            // Its heartbeat has ended, and no action of it is under way.
+            let handed_over = AssertUnwindSafe(round.hand_over()).catch_unwind().await;
+            if handed_over.is_err() {
+                error!(rollout = %id, "the store panicked; the next driver waits");
+            }
+        }
         for witness in self.witnesses.iter() {
             // One that has panicked may do so again, and others drive on this task.
             let told = catch_unwind(AssertUnwindSafe(|| witness.left(&id)));

@@ -75,6 +75,17 @@ impl Keeper {
         Ok(owner)
     }
 
+    /// Gives the rollout up, so that the next driver need not wait for the heartbeat to expire.
+    pub(crate) async fn hand_over(&mut self) {
+        let Some(owner) = self.owner.take() else {
+            return;
+        };
+        let handed_over = self.call(self.ports.store.hand_over(&owner)).await;
+        if let Err(error) = handed_over {
+            warn!(%error, "the rollout could not be handed over; the next driver waits");
+        }
+    }
+
     async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, PortError>>,

@@ -206,7 +206,7 @@ impl Release {
 
     /// Stops driving it. The route stays as it is seen, unless
     /// [`abort_on_exit`](Self::abort_on_exit) says otherwise, and what is saved goes on with the
-    /// next driver.
+    /// next driver, to which the rollout is handed over.
     pub async fn stop(&self) {
         self.send(Command::Stop);
         let mut status = self.status.clone();

@@ -168,6 +168,12 @@ impl Round {
         }
     }
 
+    /// Gives the rollout up: another driver may take it at once. A turn after this one takes it
+    /// anew. Where that cannot be written, the next driver waits for the heartbeat to expire.
+    pub async fn hand_over(&mut self) {
+        self.keeper.hand_over().await;
+    }
+
     async fn take_turn(&mut self) -> Result<Turn, TurnError> {
         let began = self.ports.clock.now();
         let owner = self.keeper.own().await?;

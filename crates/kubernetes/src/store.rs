@@ -241,6 +241,17 @@ impl Store for KubeRollout {
         granted.take()
     }
 
+    async fn hand_over(&self, owner: &Ownership) -> Result<(), PortError> {
+        let edit = |found: &Value| {
+            let is_owner = Held::read(Some(found)).owner()?.as_ref() == Some(owner);
+            Ok(is_owner.then(|| state::hand_over_patch(owner)))
+        };
+        match self.store.maps.change(&self.state, edit).await {
+            Err(error) if error.kind != FaultKind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn owner(&self) -> Result<Option<Ownership>, PortError> {
         self.held().await?.owner()
     }

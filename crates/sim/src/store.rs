@@ -63,6 +63,11 @@ impl Store for SimStore {
         self.site.read(Port::Store, look).await
     }
 
+    async fn hand_over(&self, owner: &Ownership) -> Result<(), PortError> {
+        let look = |_: &mut _, _| at_once(self.inner.hand_over(owner));
+        self.site.read(Port::Store, look).await
+    }
+
     async fn owner(&self) -> Result<Option<Ownership>, PortError> {
         let look = |_: &mut _, _| at_once(self.inner.owner());
         self.site.read(Port::Store, look).await

@@ -35,6 +35,10 @@ enum Fault {
     NobodyTakes,
     ForceIsNone,
     HeartbeatIsNothing,
+    AnybodyHandsOver,
+    SavesForNobody,
+    ForgetsTheEpoch,
+    HandsNothingOver,
 }
 
 #[derive(Clone, Default)]
@@ -68,6 +72,7 @@ impl Fake {
         let same_holder = known.is_some_and(|known| known.holder == owner.holder);
         known == Some(owner)
             || self.has(Fault::NobodyIsFenced)
+            || (self.has(Fault::SavesForNobody) && known.is_none())
             || (self.has(Fault::ComparesTheHolderOnly) && same_holder)
     }
 }
@@ -161,6 +166,19 @@ impl Store for Fake {
         Ok(owner)
     }
 
+    async fn hand_over(&self, owner: &Ownership) -> Result<(), PortError> {
+        let mut world = self.world.lock().unwrap();
+        let is_owner = world.owner.as_ref() == Some(owner);
+        if self.has(Fault::HandsNothingOver) || !(is_owner || self.has(Fault::AnybodyHandsOver)) {
+            return Ok(());
+        }
+        if self.has(Fault::ForgetsTheEpoch) {
+            world.epoch = 0;
+        }
+        world.owner = None;
+        Ok(())
+    }
+
     async fn owner(&self) -> Result<Option<Ownership>, PortError> {
         Ok(self.world.lock().unwrap().owner.clone())
     }
@@ -245,20 +263,24 @@ fn a_store_that_keeps_the_rules_is_clean_and_nothing_is_skipped() {
     let report = block_on(all(&FakeBench(None)));
     report.assert_clean();
     assert_eq!(report.skipped, []);
-    assert_eq!(report.kept.len(), 8);
+    assert_eq!(report.kept.len(), 9);
+    // One that hands nothing over is no worse than one that was written before there was that.
+    let report = block_on(all(&FakeBench(Some(Fault::HandsNothingOver))));
+    report.assert_clean();
+    assert_eq!(report.unchecked(), [9]);
 }
 
 #[test]
 fn each_way_of_breaking_a_rule_is_caught_under_its_number() {
-    let faults: [(Fault, &[u8]); 20] = [
+    let faults: [(Fault, &[u8]); 23] = [
         (Fault::RoundsNumbers, &[1, 5]),
         (Fault::ReadsFromMemory, &[1]),
         (Fault::TakesAnyToken, &[2]),
         (Fault::ComparesThenSets, &[2]),
-        (Fault::SameEpoch, &[3, 4]),
+        (Fault::SameEpoch, &[3, 4, 9]),
         (Fault::IgnoresAbove, &[3]),
         (Fault::ComparesTheHolderOnly, &[4]),
-        (Fault::NobodyIsFenced, &[4]),
+        (Fault::NobodyIsFenced, &[4, 9]),
         (Fault::TearsASave, &[2, 5]),
         (Fault::OverwritesWhatCannotBeRead, &[6]),
         (Fault::CallsItNothing, &[6]),
@@ -267,10 +289,13 @@ fn each_way_of_breaking_a_rule_is_caught_under_its_number() {
         (Fault::NewestFirst, &[7]),
         (Fault::ForgetsWhatForWhom, &[7]),
         (Fault::KeepsAcknowledged, &[7]),
-        (Fault::AnybodyTakes, &[8]),
+        (Fault::AnybodyTakes, &[8, 9]),
         (Fault::NobodyTakes, &[8]),
         (Fault::ForceIsNone, &[3, 4, 6, 8]),
         (Fault::HeartbeatIsNothing, &[8]),
+        (Fault::AnybodyHandsOver, &[9]),
+        (Fault::SavesForNobody, &[4, 9]),
+        (Fault::ForgetsTheEpoch, &[9]),
     ];
     for (fault, rules) in faults {
         let report = block_on(all(&FakeBench(Some(fault))));

@@ -72,6 +72,9 @@ pub struct MailboxOrder {
 ///    pending again, one that is not acknowledged stays pending.
 /// 8. `take` by another holder while the owner's heartbeat is fresh is an error of kind
 ///    [`Forbidden`](crate::fault::FaultKind::Forbidden), unless `force` says otherwise.
+/// 9. `hand_over` by exactly the owner lets another holder take the rollout at once, with a higher
+///    epoch, and the one that has handed it over saves no more; by anybody else, or under an
+///    older epoch, it changes nothing.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// What is saved.
@@ -103,6 +106,17 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When it could not be read.
     async fn owner(&self) -> Result<Option<Ownership>, PortError>;
+
+    /// Gives the rollout up for whoever comes next: its owner is alive, perhaps for other rollouts,
+    /// and acts on this one no more. By default nothing: the next holder waits for the heartbeat
+    /// to expire.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    async fn hand_over(&self, owner: &Ownership) -> Result<(), PortError> {
+        let _ = owner;
+        Ok(())
+    }
 
     /// Says that the holder is alive, for everything that it owns.
     ///

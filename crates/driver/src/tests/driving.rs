@@ -113,8 +113,12 @@ impl Policy for Simple {
 }
 
 fn ports(servers: &Arc<Servers>, policy: impl Policy + 'static) -> Ports {
+    ports_on(servers, policy, &MemoryStore::new())
+}
+
+fn ports_on(servers: &Arc<Servers>, policy: impl Policy + 'static, store: &MemoryStore) -> Ports {
     let workload = Arc::clone(servers) as Arc<dyn Workload>;
-    Ports::new(workload, Arc::new(MemoryStore::new())).policy(Arc::new(policy))
+    Ports::new(workload, Arc::new(store.clone())).policy(Arc::new(policy))
 }
 
 fn plan() -> Plan {
@@ -252,6 +256,37 @@ async fn stopping_leaves_the_route_and_aborting_on_exit_takes_it_back_first() {
         aborted.order(OrderKind::Pause).await,
         Err(crate::OrderError::Gone)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_stopped_in_good_order_the_next_driver_takes_at_once() {
+    let servers = Arc::new(Servers::default());
+    servers.want("stuck");
+    // In this store an owner is alive for ever.
+    let store = MemoryStore::new();
+    let ports = || ports_on(&servers, Simple::default(), &store);
+    let first = Driver::builder().holder("first").build();
+    let _held = first.start("shop", plan(), ports()).await.unwrap();
+    let second = Driver::builder().holder("second").build();
+    let refused = second.start("shop", plan(), ports()).await.unwrap_err();
+    let is_held = matches!(&refused, StartError::Turn(TurnError::NotTaken(_)));
+    assert!(is_held, "{refused}");
+    first.shut_down().await;
+    assert_eq!(store.owner().await.unwrap(), None);
+    let taken = second.start("shop", plan(), ports()).await.unwrap();
+    assert_eq!(store.owner().await.unwrap().unwrap().epoch, 2);
+    taken.stop().await;
+    assert_eq!(
+        store.owner().await.unwrap(),
+        None,
+        "one that is stopped alone, as well"
+    );
+
+    // A crash hands nothing over.
+    drop(second.start("shop", plan(), ports()).await.unwrap());
+    drop(second);
+    let third = Driver::builder().holder("third").build();
+    assert!(third.start("shop", plan(), ports()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

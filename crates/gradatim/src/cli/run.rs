@@ -210,8 +210,8 @@ impl Run {
             true => driver.shut_down().await,
             false => drop(driver),
         }
-        // The next run need not wait until this one's heartbeat is old; where it cannot be told,
-        // it waits.
+        // Nor need anybody wait for the heartbeat of one that was left at once; where it cannot be
+        // told, the next run waits.
         let _ = store.retire(&holder);
         let servers = self.servers.display().to_string();
         let call = Call {

@@ -4,6 +4,7 @@ use gradatim_core::decision::Saved;
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::{Ownership, PortError, Token};
 use gradatim_core::state::State;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::objects::text;
@@ -14,6 +15,16 @@ pub(super) struct Held {
     state: Option<String>,
     save: u64,
     owner: Option<String>,
+}
+
+/// The last one that owned it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Last {
+    #[serde(flatten)]
+    owner: Ownership,
+    #[serde(default)]
+    handed_over: bool,
 }
 
 impl Held {
@@ -37,7 +48,13 @@ impl Held {
         Token(self.save.to_string())
     }
 
+    /// Whoever may act: nobody where the last one has handed it over.
     pub(super) fn owner(&self) -> Result<Option<Ownership>, PortError> {
+        let last = self.last()?.filter(|last| !last.handed_over);
+        Ok(last.map(|last| last.owner))
+    }
+
+    fn last(&self) -> Result<Option<Last>, PortError> {
         let read = self.owner.as_deref().map(serde_json::from_str).transpose();
         read.map_err(|error| {
             let text = "who owns the rollout cannot be read; take it over by force";
@@ -64,9 +81,9 @@ impl Held {
         above: u64,
         force: bool,
     ) -> Result<Ownership, PortError> {
-        let granted = match self.owner() {
+        let granted = match self.last() {
             Err(_) if force => 0,
-            owner => owner?.map_or(0, |owner| owner.epoch),
+            last => last?.map_or(0, |last| last.owner.epoch),
         };
         let written = match self.saved() {
             Some(Saved::State(state)) => state.epoch,
@@ -114,6 +131,13 @@ pub(super) fn grant_patch(owner: &Ownership) -> Value {
     json!({"data": {"owner": text}})
 }
 
+/// The patch by which the owner gives it up; its epoch stays the highest.
+pub(super) fn hand_over_patch(owner: &Ownership) -> Value {
+    let (holder, epoch) = (&owner.holder, owner.epoch);
+    let text = json!({"holder": holder, "epoch": epoch, "handedOver": true}).to_string();
+    json!({"data": {"owner": text}})
+}
+
 pub(super) fn taken() -> PortError {
     let text = "somebody else has taken the rollout in between";
     PortError::new(FaultKind::Conflict, text)
@@ -130,6 +154,15 @@ mod tests {
         assert!(held.grant("me", 3, false).is_err());
         assert_eq!(held.grant("me", 3, true).unwrap().epoch, 4);
         assert_eq!(held.token(), Token("0".to_owned()));
+    }
+
+    #[test]
+    fn what_was_handed_over_is_nobodys_and_the_next_grant_is_above_it() {
+        let first = Held::default().grant("me", 6, false).unwrap();
+        let held = Held::read(Some(&hand_over_patch(&first)));
+        assert_eq!(held.owner().unwrap(), None);
+        assert!(held.other_owner("you", false).unwrap().is_none());
+        assert_eq!(held.grant("you", 0, false).unwrap().epoch, 8);
     }
 
     #[test]

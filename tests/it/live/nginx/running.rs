@@ -203,6 +203,38 @@ async fn left_in_the_middle_the_split_stays_and_the_next_run_goes_on_to_the_end(
     serves(&front, 100).await;
 }
 
+/// A supervisor stops it and starts it again: nobody waits for the heartbeat of one that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_by_its_supervisor_the_next_run_continues_at_once_under_a_higher_epoch() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    let mut last = 0;
+    for _ in 0..3 {
+        let run = Run::start(&front, &[]);
+        run.until("Paused         20 %").await;
+        let owner = owner(&front);
+        assert!(owner["handed_over"].is_null(), "{owner}");
+        let epoch = owner["epoch"].as_u64().unwrap();
+        assert!(epoch > last, "{epoch} after {last}");
+        last = epoch;
+        run.signal("TERM");
+        assert_eq!(run.ended().await.code, Some(3));
+        let left = self::owner(&front);
+        assert_eq!(
+            (&left["handed_over"], &left["epoch"]),
+            (&true.into(), &last.into())
+        );
+    }
+    serves(&front, 20).await;
+}
+
+/// Who has the rollout, as the store has it.
+fn owner(front: &Front) -> serde_json::Value {
+    let text = std::fs::read_to_string(front.path("releases/owner/shop.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_abort_on_exit_leaving_takes_the_traffic_back_first() {
     let Some(front) = Front::start(Sticky::Request).await else {

@@ -31,6 +31,22 @@ struct Envelope<S> {
     state: S,
 }
 
+/// What an owner's file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    #[serde(flatten)]
+    owner: Ownership,
+    /// Whether the owner has given the rollout up; its epoch is still the highest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    handed_over: bool,
+}
+
+impl Held {
+    fn owner(self) -> Option<Ownership> {
+        (!self.handed_over).then_some(self.owner)
+    }
+}
+
 /// What a state's file holds.
 struct Found {
     saved: Saved,
@@ -80,8 +96,9 @@ impl FileRollout {
     /// # Errors
     /// When it cannot be read who owns it.
     pub fn is_driven(&self) -> Result<bool, PortError> {
-        let owner: Option<Ownership> = self.disk().read(Area::Owner, self.id.as_str())?;
-        Ok(owner.is_some_and(|owner| self.store.is_alive(&owner.holder)))
+        Ok(self
+            .owner_now()?
+            .is_some_and(|owner| self.store.is_alive(&owner.holder)))
     }
 
     /// What became of an order, by the number that [`Store::leave`] gave it; none while it is
@@ -93,6 +110,11 @@ impl FileRollout {
         let mailbox: Option<Mailbox> = self.disk().read(Area::Orders, self.id.as_str())?;
         let mut answers = mailbox.unwrap_or_default().answers.into_iter();
         Ok(answers.find(|answer| answer.sequence == sequence))
+    }
+
+    fn owner_now(&self) -> Result<Option<Ownership>, PortError> {
+        let held: Option<Held> = self.disk().read(Area::Owner, self.id.as_str())?;
+        Ok(held.and_then(Held::owner))
     }
 
     fn disk(&self) -> &Disk {
@@ -130,7 +152,7 @@ impl FileRollout {
     ) -> Result<Token, PortError> {
         let name = self.id.as_str();
         self.disk().locked(name, |disk| {
-            let known: Option<Ownership> = disk.read(Area::Owner, name)?;
+            let known = self.owner_now()?;
             if known.as_ref() != Some(owner) {
                 return Err(Ownership::fenced(known.as_ref()));
             }
@@ -150,12 +172,14 @@ impl FileRollout {
     fn take_now(&self, holder: &str, above: u64, force: bool) -> Result<Ownership, PortError> {
         let name = self.id.as_str();
         self.disk().locked(name, |disk| {
-            let known = match disk.read::<Ownership>(Area::Owner, name) {
+            let known = match disk.read::<Held>(Area::Owner, name) {
                 Err(error) if force && error.kind == FaultKind::Malformed => None,
                 known => known?,
             };
-            let other = known.as_ref().filter(|owner| owner.holder != holder);
-            if let Some(other) = other.filter(|owner| !force && self.store.is_alive(&owner.holder))
+            let granted = known.as_ref().map_or(0, |held| held.owner.epoch);
+            let other = known.and_then(Held::owner);
+            let other = other.filter(|owner| owner.holder != holder);
+            if let Some(other) = other.filter(|other| !force && self.store.is_alive(&other.holder))
             {
                 return Err(Ownership::held(&other.holder));
             }
@@ -163,7 +187,6 @@ impl FileRollout {
                 Saved::State(state) => state.epoch,
                 Saved::Nothing { .. } | Saved::Unreadable { .. } => 0,
             };
-            let granted = known.map_or(0, |owner| owner.epoch);
             let owner = Ownership {
                 holder: holder.to_owned(),
                 epoch: granted.max(written).max(above).saturating_add(1),
@@ -171,6 +194,20 @@ impl FileRollout {
             self.store.beat(holder, true)?;
             disk.replace(Area::Owner, name, &owner)?;
             Ok(owner)
+        })
+    }
+
+    fn hand_over_now(&self, owner: &Ownership) -> Result<(), PortError> {
+        let name = self.id.as_str();
+        self.disk().locked(name, |disk| {
+            if self.owner_now()?.as_ref() != Some(owner) {
+                return Ok(());
+            }
+            let held = Held {
+                owner: owner.clone(),
+                handed_over: true,
+            };
+            disk.replace(Area::Owner, name, &held)
         })
     }
 
@@ -248,7 +285,12 @@ impl Store for FileRollout {
     }
 
     async fn owner(&self) -> Result<Option<Ownership>, PortError> {
-        self.blocking(|rollout| rollout.disk().read(Area::Owner, rollout.id.as_str()))
+        self.blocking(Self::owner_now).await
+    }
+
+    async fn hand_over(&self, owner: &Ownership) -> Result<(), PortError> {
+        let owner = owner.clone();
+        self.blocking(move |rollout| rollout.hand_over_now(&owner))
             .await
     }
 
