@@ -129,13 +129,21 @@ impl Order {
     fn unanswered(&self, rollout: &FileRollout, kind: &OrderKind) -> Result<Exit, Failure> {
         let name = clean(&self.name);
         let waited = short(self.timeout);
-        let why = match rollout.is_driven().map_err(unreadable)? {
-            true => format!("its driver is alive and has not answered within {waited}"),
-            false => "no driver is alive".to_owned(),
+        let (why, next) = match rollout.is_driven().map_err(unreadable)? {
+            true => (
+                format!("its driver is alive and has not answered within {waited}"),
+                "it is taken up as soon as the driver can",
+            ),
+            false => (
+                "no driver is alive, and nothing has changed".to_owned(),
+                "start the driver again: it takes the order up first",
+            ),
         };
         let failure = Failure::undecided(format!("{kind} of {name}: {why}"));
-        Err(failure
-            .help("the order stays in the mailbox, for what was seen here and nothing newer"))
+        Err(failure.help(format!(
+            "{next}; until then the order stays in the mailbox, for what was seen here and nothing \
+             newer"
+        )))
     }
 
     /// Shows where it stands, once the order shows there.

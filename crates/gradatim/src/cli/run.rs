@@ -29,8 +29,9 @@ use super::failure::Failure;
 use super::input::{Files, read_file};
 use super::keys::Keys;
 use super::leave::Leave;
+use super::look::Tone;
 use super::text::clean;
-use super::{Exit, Io, store};
+use super::{Exit, Io, diagnostics, store};
 
 const MOST: usize = 1024 * 1024;
 const DEFAULT_STORE: &str = "releases";
@@ -100,7 +101,10 @@ struct Ready {
 impl Run {
     pub(super) fn run(&self, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let ready = self.ready(io)?;
-        let store = FileStore::open(&self.store).map_err(failed)?;
+        let store = FileStore::open(&self.store).map_err(|error| {
+            let help = "name a directory that this user may write: --store DIR";
+            failed(error).help(help)
+        })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -257,10 +261,16 @@ impl Run {
             writeln!(io.err, "{}", clean(&line))?;
         }
         let missing = ready.router.probe().await.map_err(failed)?;
-        match missing.first() {
-            Some(first) => Err(Failure::input(&first.what).help(&first.help)),
-            None => Ok(()),
+        if let Some(first) = missing.first() {
+            return Err(Failure::input(&first.what).help(&first.help));
         }
+        // A release may be what mends it: nobody is kept from that.
+        for one in ready.workload.probe().await.map_err(failed)? {
+            let head = io.err.look().paint(Tone::Waiting, "warning:").into_owned();
+            writeln!(io.err, "{head} {}", clean(&one.what))?;
+            diagnostics::note(&mut io.err, &clean(&one.help))?;
+        }
+        Ok(io.err.flush()?)
     }
 }
 

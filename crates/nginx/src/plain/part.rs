@@ -52,21 +52,21 @@ pub fn register(registry: Registry, config: Config) -> Registry {
 fn contradiction(config: &Config, frame: &RouterFrame) -> Option<PartError> {
     let affinity = frame.session_affinity.as_ref()?;
     let cookie = &affinity.cookie_name;
-    let text = match &config.sticky {
-        Sticky::Header(header) => format!(
-            "the rollout's sessionAffinity keeps clients by the cookie {cookie}, and the program \
-             was told to keep them by the header {header}"
-        ),
-        Sticky::Cookie(other) if other != cookie => format!(
-            "the rollout's sessionAffinity keeps clients by the cookie {cookie}, and the program \
-             was told to keep them by the cookie {other}"
-        ),
-        _ if !is_cookie(cookie) => format!(
-            "NGINX reads no cookie named {cookie} of the rollout's sessionAffinity: letters, \
-             digits and _"
-        ),
+    let told = match &config.sticky {
+        Sticky::Header(header) => format!("the header {header}"),
+        Sticky::Cookie(other) if other != cookie => format!("the cookie {other}"),
+        _ if !is_cookie(cookie) => {
+            let text = format!(
+                "NGINX reads no cookie named {cookie}, which the rollout's sessionAffinity wants"
+            );
+            return Some(PartError::new("", text).with_help("name it with letters, digits and _"));
+        }
         _ => return None,
     };
+    let text = format!(
+        "the rollout's sessionAffinity keeps clients by the cookie {cookie}, and the program was \
+         told to keep them by {told}"
+    );
     Some(PartError::new("", text).with_help("say it once: in sessionAffinity"))
 }
 

@@ -328,12 +328,28 @@ impl Inner {
             all.push(missing(self.file(), help));
         } else if let Err(error) = self.program.test() {
             all.push(missing(error.text, "make `nginx -t` succeed"));
+        } else if self.program.includes(&self.config.file) == Some(false) {
+            let what = format!("NGINX's configuration does not include {}", self.file());
+            let help = format!(
+                "write `include {};` within its http {{ }}, and then: {}",
+                self.file(),
+                self.program.line("-s reload")
+            );
+            all.push(missing(what, &help));
         } else if let Some(Err(error)) = self.probe.as_ref().map(Probe::ask) {
-            all.push(missing(
-                error.text,
-                "include the file within http { }, and start or reload NGINX; the probe's address \
-                 must be nobody else's",
-            ));
+            let help = match error.kind {
+                FaultKind::Unreachable => format!(
+                    "start NGINX ({}), or let it load the file ({})",
+                    self.program.line(""),
+                    self.program.line("-s reload")
+                ),
+                _ => format!(
+                    "let NGINX load the file ({}); where another program has the probe's \
+                     address, give a free one",
+                    self.program.line("-s reload")
+                ),
+            };
+            all.push(missing(error.text, &help));
         }
         Ok(all)
     }

@@ -1,9 +1,11 @@
 //! What goes wrong with a real NGINX: traffic to stable is never worse than before the call.
 
+use std::io::{Read, Write};
+
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::TrafficRouter;
 use gradatim_core::route::{HeaderMatch, HeaderRoute, StringMatch};
-use gradatim_nginx::plain::Sticky;
+use gradatim_nginx::plain::{PlainNginx, Sticky};
 
 use super::{Front, route};
 use crate::live::clients::{Client, send};
@@ -65,6 +67,75 @@ async fn a_configuration_that_does_not_parse_leaves_traffic_as_it_was() {
     assert!(front.another().probe().await.unwrap().is_empty());
 }
 
+/// What an operator forgets first: each is named before anything moves, with what to type.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_nobody_includes_a_server_that_is_off_and_a_taken_address_are_told_apart() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    let missing = async || {
+        let mut all = front.another().probe().await.unwrap();
+        let one = all.pop().unwrap();
+        assert!(all.is_empty(), "{all:?}");
+        (one.what, one.help)
+    };
+    let (main, file) = (front.path("nginx.conf"), front.path("shop.conf"));
+    let text = std::fs::read_to_string(&main).unwrap();
+    std::fs::write(&main, "events { }\nhttp { }\n").unwrap();
+    let (what, help) = missing().await;
+    let wanted = format!("does not include {}", file.display());
+    assert!(what.contains(&wanted), "{what}");
+    let line = format!("include {};", file.display());
+    assert!(help.contains(&line) && help.contains("-s reload"), "{help}");
+
+    std::fs::write(&main, text).unwrap();
+    assert!(front.another().probe().await.unwrap().is_empty());
+    let strange = front.config().probe(somebody_else());
+    let missing_there = PlainNginx::new(strange).unwrap().probe().await.unwrap();
+    assert!(
+        missing_there[0].what.contains("is not NGINX with the file"),
+        "{missing_there:?}"
+    );
+    assert!(
+        missing_there[0].help.contains("give a free one"),
+        "{missing_there:?}"
+    );
+
+    front.signal("stop");
+    until(async || front.another().probe().await.unwrap().len() == 1).await;
+    let (what, help) = missing().await;
+    assert!(
+        what.contains("does not answer at http://127.0.0.1:"),
+        "{what}"
+    );
+    let start = format!("nginx -c {}", main.display());
+    assert!(help.contains(&start), "{help}");
+}
+
+/// An address at which another program answers.
+fn somebody_else() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut asked in listener.incoming().flatten() {
+            let _ = asked.read(&mut [0; 1024]);
+            let _ = asked.write_all(b"HTTP/1.0 404 Not Found\r\n\r\nnothing here");
+        }
+    });
+    address
+}
+
+/// Waits until something is so.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    for _ in 0..500 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it never is");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_and_a_read_only_file_leave_traffic_as_it_was() {
     let Some(front) = Front::start(Sticky::Request).await else {
@@ -112,6 +183,8 @@ async fn an_nginx_that_is_gone_is_told_and_loads_the_old_split_when_it_is_back()
     front.set(20, 1).await;
     let before = std::fs::read_to_string(front.path("shop.conf")).unwrap();
     front.signal("stop");
+    // Killed sooner, the master would leave its workers behind.
+    until(async || front.router.observe().await.is_err()).await;
     front.server.kill();
     let error = front.router.apply(&route(50, 2)).await.unwrap_err();
     assert_eq!(error.kind, FaultKind::Unreachable);

@@ -383,6 +383,28 @@ async fn what_keeps_nginx_from_following_is_printed_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stable_servers_that_are_down_are_named_before_anything_moves() {
+    let Some(front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    front.versions[0].stop();
+    let run = Run::start(&front, &[]);
+    run.until("Paused         20 %").await;
+    run.signal("TERM");
+    let ended = run.ended().await;
+    let warned = format!(
+        "warning: a server of v1: 127.0.0.1:{}",
+        front.versions[0].port
+    );
+    assert!(ended.err.contains(&warned), "{}", ended.err);
+    assert!(
+        ended.err.contains("start it, or take it off the list"),
+        "{}",
+        ended.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_loses_its_traffic_before_anybody_looks_for_safety() {
     let Some(front) = Front::start(Sticky::Request).await else {
         return;
