@@ -236,11 +236,27 @@ impl Inner {
     fn load(&self, text: &str) -> Result<(), PortError> {
         self.program.test()?;
         let old = self.probe.as_ref().and_then(Probe::accepting);
-        self.program.reload()?;
+        let reloaded = self.program.reload();
+        reloaded.map_err(|error| self.orphaned(error, old.as_ref()))?;
         match (&self.probe, digest(text)) {
             (Some(probe), Some(digest)) => probe.confirm(&digest, old.as_ref()),
             _ => Ok(()),
         }
+    }
+
+    /// What to do where workers answer whose master was killed: nobody makes them load anything,
+    /// and while they hold the addresses no other NGINX can start.
+    fn orphaned(&self, mut error: PortError, workers: Option<&BTreeSet<u32>>) -> PortError {
+        if let Some(workers) = workers.filter(|_| error.text.contains("No such process")) {
+            let workers: Vec<_> = workers.iter().map(u32::to_string).collect();
+            error.text = format!(
+                "NGINX's master process is gone, and its workers serve on by the split before: \
+                 kill {} && {}",
+                workers.join(" "),
+                self.program.line("")
+            );
+        }
+        error
     }
 
     /// The file that was loaded last stands there again, and NGINX has it.

@@ -383,6 +383,35 @@ async fn what_keeps_nginx_from_following_is_printed_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn workers_without_their_master_are_named_with_what_ends_them_and_the_abort_gets_through() {
+    let Some(mut front) = Front::start(Sticky::Request).await else {
+        return;
+    };
+    let run = Run::start(&front, &[]);
+    run.until("Paused         20 %").await;
+    front.server.kill();
+    serves(&front, 20).await;
+    let (code, text) = elsewhere(&front, &["abort", "shop"]);
+    assert_eq!(code, Some(0), "{text}");
+    run.until("master process is gone").await;
+    // The lines are wrapped; what stands there is typed as it is.
+    let told = run.out().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, line) = told.split_once("by the split before: ").unwrap();
+    let (kill, _) = line.split_once(" && ").unwrap();
+    let killed = Command::new("sh").args(["-c", kill]).status();
+    assert!(
+        kill.starts_with("kill ") && killed.unwrap().success(),
+        "{kill}"
+    );
+    let mut nginx = Command::new(&front.program);
+    let nginx = nginx.arg("-c").arg(front.path("nginx.conf")).spawn();
+    assert_eq!(run.ended().await.code, Some(1));
+    serves(&front, 0).await;
+    front.signal("stop");
+    nginx.unwrap().wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stable_servers_that_are_down_are_named_before_anything_moves() {
     let Some(front) = Front::start(Sticky::Request).await else {
         return;
