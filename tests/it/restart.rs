@@ -91,6 +91,7 @@ async fn a_driver_stopped_between_save_and_write_and_replaced_does_no_harm_when_
     let abort = MailboxOrder {
         kind: OrderKind::Abort,
         expects: Expects::default(),
+        by: None,
     };
     store(dir).rollout("shop").leave(&abort).await.unwrap();
     let taken_back = deliver(dir, "new", plan(None), None).await;
@@ -149,6 +150,7 @@ fn another_process_reads_the_status_and_leaves_an_order() {
             step: Some(shown.summary.step),
             ..Expects::default()
         },
+        by: None,
     };
     block_on(store(dir).rollout("shop").leave(&promote)).unwrap();
     assert!(driver.wait().success());

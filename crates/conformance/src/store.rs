@@ -268,9 +268,9 @@ pub async fn orders_are_numbered_and_stay_until_acknowledged<B: Bench>(bench: &B
         .pends(&[first, second.min(third), second.max(third)])
         .await?;
     let pending = done(scene.other.pending().await, "`pending`")?;
-    let kept = pending
-        .first()
-        .is_some_and(|kept| kept.kind == undo.kind && kept.expects == undo.expects);
+    let kept = pending.first().is_some_and(|kept| {
+        kept.kind == undo.kind && kept.expects == undo.expects && kept.by == undo.by
+    });
     ensure(kept, || {
         format!("what was left as {undo:?} pends as {:?}", pending.first())
     })?;

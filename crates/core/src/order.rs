@@ -70,6 +70,9 @@ pub struct Order {
     /// What it was meant for.
     #[serde(default)]
     pub expects: Expects,
+    /// Who gave it, for people; none where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What became of an order.

@@ -88,6 +88,7 @@ impl Desk {
             }),
             kind: open.kind.clone(),
             expects: open.expects.clone(),
+            by: None,
         };
         self.open.iter_mut().map(order).collect()
     }

@@ -416,7 +416,11 @@ impl Running {
         kind: gradatim_core::order::OrderKind,
         expects: gradatim_core::order::Expects,
     ) {
-        let order = MailboxOrder { kind, expects };
+        let order = MailboxOrder {
+            kind,
+            expects,
+            by: None,
+        };
         // The store in memory answers at once and never refuses.
         let _ = self.store.leave(&order).now_or_never();
         self.shared.world().changed = true;

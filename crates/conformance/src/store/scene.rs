@@ -194,7 +194,8 @@ pub(super) fn order(kind: OrderKind) -> MailboxOrder {
         attempt: Some(3),
         ..Expects::default()
     };
-    MailboxOrder { kind, expects }
+    let by = Some("ann".to_owned());
+    MailboxOrder { kind, expects, by }
 }
 
 pub(super) fn abort() -> MailboxOrder {

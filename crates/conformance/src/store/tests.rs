@@ -202,6 +202,7 @@ impl Store for Fake {
             sequence: world.last,
             kind: order.kind.clone(),
             expects: order.expects.clone(),
+            by: order.by.clone(),
         };
         if self.has(Fault::ForgetsWhatForWhom) {
             order.expects = Default::default();

@@ -30,7 +30,9 @@ impl Turn<'_> {
             let taken = last.is_some_and(|last| *last >= order.sequence);
             let refused = if taken { None } else { self.take(order).err() };
             if let Some(why) = &refused {
-                let text = format!("{} refused: {why}", order.kind);
+                let by = order.by.as_ref().map(|by| format!(" by {by}"));
+                let by = by.unwrap_or_default();
+                let text = format!("{}{by} refused: {why}", order.kind);
                 self.tell(EventKind::OrderRefused, text);
             }
             if !taken {

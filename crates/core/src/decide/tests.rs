@@ -123,6 +123,7 @@ impl World {
             sequence,
             kind,
             expects: Expects::default(),
+            by: None,
         });
     }
 

@@ -55,6 +55,9 @@ pub struct MailboxOrder {
     /// What it was meant for.
     #[serde(default)]
     pub expects: Expects,
+    /// Who gives it, for people; none where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Keeps the state of one rollout, grants its ownership and carries orders to its owner.

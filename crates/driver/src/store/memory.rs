@@ -198,6 +198,7 @@ pub(super) fn numbered(sequence: u64, order: &MailboxOrder) -> Order {
         sequence,
         kind: order.kind.clone(),
         expects: order.expects.clone(),
+        by: order.by.clone(),
     }
 }
 

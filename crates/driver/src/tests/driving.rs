@@ -158,7 +158,14 @@ async fn an_order_left_in_the_store_is_heard_at_once() {
     let ports = Ports::new(workload, Arc::new(store.clone())).policy(Arc::new(Simple::default()));
     let release = start(&driver, ports).await;
     let (kind, expects) = (OrderKind::Abort, Expects::default());
-    store.leave(&MailboxOrder { kind, expects }).await.unwrap();
+    store
+        .leave(&MailboxOrder {
+            kind,
+            expects,
+            by: None,
+        })
+        .await
+        .unwrap();
     let mut status = release.watch();
     let ended = status.wait_for(|status| status.outcome().is_some());
     timeout(Duration::from_secs(1), ended)

@@ -39,6 +39,7 @@ fn abort() -> MailboxOrder {
     MailboxOrder {
         kind: OrderKind::Abort,
         expects: Expects::default(),
+        by: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use gradatim_core::decision::Summary;
 use gradatim_core::order::{Acknowledgement, OrderKind};
 use gradatim_core::port::{MailboxOrder, Store};
+use gradatim_driver::Turn;
 use gradatim_driver::store::FileRollout;
 
 use super::keys::{Key, Keys};
@@ -13,11 +14,18 @@ use super::text::clean;
 /// What can be pressed.
 pub(super) const KEYS: &str = "p promote   a abort   q leave it as it is";
 
+/// The source of orders that are left in a store.
+const MAILBOX: &str = "mailbox";
+
 /// Takes keys, and says what became of the orders.
 pub(super) struct Desk {
     keys: Option<Keys>,
     rollout: FileRollout,
     open: Vec<(u64, OrderKind)>,
+    /// The numbers of what was ordered here.
+    own: Vec<u64>,
+    /// The newest order of the mailbox that was told.
+    told: u64,
 }
 
 impl Desk {
@@ -27,6 +35,8 @@ impl Desk {
             keys,
             rollout,
             open: Vec::new(),
+            own: Vec::new(),
+            told: 0,
         }
     }
 
@@ -51,21 +61,36 @@ impl Desk {
             // The caller's own business.
             Key::Leave => return (Tone::Plain, String::new()),
         };
-        let by = operator();
         let order = MailboxOrder {
             expects: expects(&kind, seen),
             kind: kind.clone(),
+            by: operator(),
         };
         match self.rollout.leave(&order).await {
             Ok(sequence) => {
                 self.open.push((sequence, kind.clone()));
-                (Tone::Waiting, said(&kind, &by, seen))
+                self.own.push(sequence);
+                (Tone::Waiting, said(&kind, order.by.as_deref(), seen))
             }
             Err(error) => {
                 let why = clean(&error.text).into_owned();
                 (Tone::Bad, format!("{kind} could not be ordered: {why}"))
             }
         }
+    }
+
+    /// What somebody else has ordered, as far as it is new.
+    pub(super) fn others(&mut self, turn: &Turn) -> Vec<String> {
+        let orders = turn.observation.orders.iter();
+        let fresh: Vec<_> = orders
+            .filter(|order| order.source == MAILBOX && order.sequence > self.told)
+            .collect();
+        let newest = fresh.iter().map(|order| order.sequence).max();
+        self.told = newest.unwrap_or(self.told);
+        let others = fresh.iter().filter(|it| !self.own.contains(&it.sequence));
+        let seen = Some(&turn.decision.summary);
+        let told = others.map(|order| said(&order.kind, order.by.as_deref(), seen));
+        told.collect()
     }
 
     /// What became of orders since it was asked last.
@@ -84,7 +109,8 @@ impl Desk {
     }
 }
 
-fn said(kind: &OrderKind, by: &str, seen: Option<&Summary>) -> String {
+fn said(kind: &OrderKind, by: Option<&str>, seen: Option<&Summary>) -> String {
+    let by = by.map_or_else(|| "an operator".into(), clean);
     let stable = seen.and_then(|it| it.stable.as_ref());
     let stable = stable.map_or_else(|| "stable".into(), |it| clean(it.as_str()));
     match kind {

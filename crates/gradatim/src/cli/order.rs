@@ -82,6 +82,7 @@ impl Order {
         let order = MailboxOrder {
             kind: kind.clone(),
             expects,
+            by: operator(),
         };
         let sequence = blocking(rollout.leave(&order))?.map_err(unreadable)?;
         match self.answer(&rollout, sequence)? {
@@ -194,13 +195,9 @@ pub(super) fn expects(kind: &OrderKind, seen: Option<&Summary>) -> Expects {
 }
 
 /// Who gives an order, for those who read of it.
-pub(super) fn operator() -> String {
+pub(super) fn operator() -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|name| !name.is_empty());
-    let name = set("USER").or_else(|| set("LOGNAME"));
-    name.map_or_else(
-        || "an operator".to_owned(),
-        |name| clean(&name).into_owned(),
-    )
+    set("USER").or_else(|| set("LOGNAME"))
 }
 
 pub(super) fn blocking<T>(work: impl Future<Output = T>) -> Result<T, Failure> {

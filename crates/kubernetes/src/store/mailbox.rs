@@ -47,6 +47,7 @@ impl Mailbox {
             sequence: self.last,
             kind: order.kind.clone(),
             expects: order.expects.clone(),
+            by: order.by.clone(),
         });
         self.last
     }

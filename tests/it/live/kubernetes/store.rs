@@ -69,6 +69,7 @@ async fn an_order_of_another_process_wakes_the_driver() {
     let order = MailboxOrder {
         kind: OrderKind::Abort,
         expects: Expects::default(),
+        by: None,
     };
     let left = tokio::time::timeout(Duration::from_secs(60), async {
         let (number, ()) = tokio::join!(person.leave(&order), driver.changed());

@@ -130,6 +130,7 @@ impl Drop for Run {
 fn gradatim(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradatim-under-test"));
     command.current_dir(dir).stdin(Stdio::null());
+    command.env("USER", "bob");
     command
 }
 
@@ -168,6 +169,7 @@ async fn left_in_the_middle_the_split_stays_and_the_next_run_goes_on_to_the_end(
             );
             let (code, text) = elsewhere(&front, &["promote", "shop"]);
             assert_eq!(code, Some(0), "{text}");
+            run.until("promote by bob").await;
             run.until("Paused         60 %").await;
         }
         let (code, text) = elsewhere(&front, &["status"]);

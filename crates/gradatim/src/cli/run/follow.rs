@@ -58,6 +58,9 @@ pub(super) async fn follow(
         let wish = tokio::select! {
             biased;
             Some(turn) = rounds.recv() => {
+                for line in desk.others(&turn) {
+                    view.say(Tone::Waiting, &line, io);
+                }
                 view.turn(turn, io);
                 None
             }
@@ -80,9 +83,7 @@ pub(super) async fn follow(
                 None
             }
         };
-        for (tone, line) in desk.answers() {
-            view.say(tone, &line, io);
-        }
+        tell(&mut desk, &mut view, io);
         match wish {
             Some(_) if leaving => break (Outcome::Stopped, false),
             Some(words) => {
@@ -95,9 +96,15 @@ pub(super) async fn follow(
     while let Ok(turn) = rounds.try_recv() {
         view.turn(turn, io);
     }
-    for (tone, line) in desk.answers() {
-        view.say(tone, &line, io);
-    }
+    tell(&mut desk, &mut view, io);
     view.erase(io);
     ended
+}
+
+/// What became of orders; of a refused one the rounds say why.
+fn tell(desk: &mut Desk, view: &mut View, io: &mut Io<'_>) {
+    let answers = desk.answers().into_iter();
+    for (tone, line) in answers.filter(|(tone, _)| *tone != Tone::Bad) {
+        view.say(tone, &line, io);
+    }
 }
