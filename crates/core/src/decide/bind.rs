@@ -43,6 +43,11 @@ impl Turn<'_> {
         self.workload.is_some() && self.state.stable.is_none() && !bind.values().any(alive)
     }
 
+    /// Whether no pod answers at the end of a slot: nobody is worse off wherever it leads instead.
+    fn leads_to_nobody(&self, bound: Option<&RevisionId>) -> bool {
+        self.workload.is_some() && bound.is_some_and(|id| self.available(id) == 0)
+    }
+
     fn bind_canary(&mut self, bind: &mut Bindings) {
         let (Some(stable), latest) = (self.state.stable.clone(), self.state.latest.clone()) else {
             return;
@@ -50,7 +55,7 @@ impl Turn<'_> {
         let home = self.wanted_home(&stable);
         if bind.get(&Slot::Stable) != Some(&home)
             && self.available(&home) > 0
-            && self.slot_is_idle(Slot::Stable)
+            && (self.leads_to_nobody(bind.get(&Slot::Stable)) || self.slot_is_idle(Slot::Stable))
         {
             bind.insert(Slot::Stable, home);
         }

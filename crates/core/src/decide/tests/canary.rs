@@ -191,3 +191,18 @@ fn promote_full_waits_for_every_pod() {
     world.limits.clear();
     assert_eq!(world.run(60).phase, Phase::Healthy);
 }
+
+#[test]
+fn a_first_version_takes_the_slots_of_one_that_is_gone_however_suddenly_its_pods_come() {
+    for slow_pods in [0, 5] {
+        let mut world = World::new(canary(vec![StepKind::SetWeight(50)]), 4);
+        // The route leads to a version that nothing is left of, and no state tells of it.
+        world.saved = Saved::Nothing { incarnation: 2 };
+        let v3 = RevisionSeen::new("v3", 3, world.now);
+        world.workload = WorkloadSeen::new("v3", 4, vec![v3]);
+        world.slow_pods = slow_pods;
+        let end = world.run(60);
+        assert_eq!(end.phase, Phase::Healthy, "{}", end.waiting.reason);
+        assert_eq!((world.share("v3"), world.part(Slot::Stable)), (100, 100));
+    }
+}
