@@ -147,9 +147,15 @@ impl Plan {
     #[must_use]
     pub fn sealed(mut self) -> Self {
         (self.digest, self.steps_digest) = (Digest::default(), Digest::default());
-        self.steps_digest = Digest::of(&self.steps);
+        self.steps_digest = Digest::of(&self.steps.iter().map(step::untimed).collect::<Vec<_>>());
         self.digest = Digest::of(&self);
         self
+    }
+
+    /// How long a wait may last at a step, counted as the steps are.
+    pub(crate) fn deadline_at(&self, step: usize) -> Duration {
+        let own = self.steps.get(step).and_then(|step| step.progress_deadline);
+        own.unwrap_or(self.progress_deadline)
     }
 
     /// Every analysis: the one beside the steps, then those of the steps.

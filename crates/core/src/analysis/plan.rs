@@ -162,6 +162,14 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
+    /// The gate of a step: a run of no template that asks for one thing.
+    pub fn gate(&self) -> Option<&MetricPlan> {
+        match self.metrics.as_slice() {
+            [gate] if self.templates.is_empty() => Some(gate),
+            _ => None,
+        }
+    }
+
     /// How long it takes when every measurement comes at its time; none when it never ends.
     pub fn longest(&self) -> Option<Duration> {
         let length = |metric: &MetricPlan| {

@@ -67,7 +67,10 @@ impl Turn<'_> {
         let message = missing.clone();
         let waits = Reason::NotEnoughData { message };
         match plan.undecided {
-            Undecided::Hold => Err(Wait::by(waits, until + self.plan.progress_deadline)),
+            Undecided::Hold => {
+                let deadline = until + self.progress_deadline(&waits);
+                Err(Wait::by(waits, deadline))
+            }
             _ if self.now < until => Err(Wait::until(waits, until)),
             Undecided::Proceed => Ok(()),
             Undecided::RollBack => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::advance::Completion;
 use super::turn::Turn;
@@ -249,6 +250,22 @@ impl<'a> Turn<'a> {
         let asked = self.state.run(RunKey::Gate { point, pass: 0 }).is_some();
         let closed = asked && !self.gate_opened(point, 0);
         (closed && self.state.course == Course::Settled).then(|| self.gate_reason(point))
+    }
+
+    /// The shortest that the closed gates of a point give.
+    pub(super) fn gate_deadline(&self, point: GatePoint) -> Duration {
+        let asked = |key| matches!(key, RunKey::Gate { point: at, .. } if at == point);
+        let runs = self.state.runs.iter().filter(|run| asked(run.key));
+        let newest = runs.last().map_or(&[][..], |run| &run.metrics);
+        let is_open = |gate: &Gate| {
+            let mut metrics = newest.iter();
+            metrics.any(|metric| metric.name == gate.metric.name && metric.phase.is_final())
+        };
+        let gates = self.plan.gates.iter();
+        let closed = gates.filter(|gate| gate.point == point && !is_open(gate));
+        let whole = self.plan.progress_deadline;
+        let each = closed.map(|gate| gate.progress_deadline.unwrap_or(whole));
+        each.min().unwrap_or(whole)
     }
 
     fn gate_reason(&self, point: GatePoint) -> Reason {

@@ -57,10 +57,7 @@ pub(super) struct World {
 }
 
 pub(super) fn steps(kinds: Vec<StepKind>) -> Vec<Step> {
-    let step = |(index, kind)| Step {
-        index: u32::try_from(index).unwrap(),
-        kind,
-    };
+    let step = |(index, kind)| Step::new(u32::try_from(index).unwrap(), kind);
     kinds.into_iter().enumerate().map(step).collect()
 }
 

@@ -1,6 +1,8 @@
 //! What a rollout waits for, and until when: no wait is without an end, a deadline or an
 //! operator who has asked for it.
 
+use std::time::Duration;
+
 use super::turn::Turn;
 use crate::event::EventKind;
 use crate::reason::{Reason, Waiting};
@@ -101,7 +103,16 @@ impl Turn<'_> {
         match wait.ends {
             Ends::At(_) | Ends::Never => None,
             Ends::By(deadline) => Some(deadline),
-            Ends::InTime => Some(self.state.progress.since + self.plan.progress_deadline),
+            Ends::InTime => Some(self.state.progress.since + self.progress_deadline(&wait.reason)),
+        }
+    }
+
+    /// How long a wait may last: as its gate says, as its step says, or as the plan says.
+    pub(super) fn progress_deadline(&self, reason: &Reason) -> Duration {
+        match (reason, &self.state.course) {
+            (Reason::Gate { point, .. }, _) => self.gate_deadline(*point),
+            (_, Course::Forward { step, .. }) => self.plan.deadline_at(*step as usize),
+            (_, Course::Back { .. } | Course::Settled) => self.plan.progress_deadline,
         }
     }
 

@@ -150,7 +150,7 @@ mod tests {
             StepKind::Pause(None),
         ];
         let mut plan = Plan::rolling_update("shop");
-        plan.steps = kinds.map(|kind| Step { index: 0, kind }).to_vec();
+        plan.steps = kinds.map(|kind| Step::new(0, kind)).to_vec();
         plan.min_pods = Some(2);
         let mut reach = Reach::default();
         for step in 0..=plan.steps.len() {

@@ -100,6 +100,25 @@ pub struct Step {
     pub index: u32,
     /// What it does.
     pub kind: StepKind,
+    /// How long a wait in it may last before it is Degraded; the plan's where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_deadline: Option<Duration>,
+}
+
+impl Step {
+    /// A step that waits as long as the plan lets it.
+    pub fn new(index: u32, kind: StepKind) -> Self {
+        Self {
+            index,
+            kind,
+            progress_deadline: None,
+        }
+    }
+}
+
+/// The same step without its deadline: how long a wait may last is no other step.
+pub(super) fn untimed(step: &Step) -> Step {
+    Step::new(step.index, step.kind.clone())
 }
 
 /// A gate of a plan.
@@ -110,4 +129,18 @@ pub struct Gate {
     pub point: GatePoint,
     /// How it is asked; its interval is how often.
     pub metric: MetricPlan,
+    /// How long it may stay closed before the wait is Degraded; the plan's where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_deadline: Option<Duration>,
+}
+
+impl Gate {
+    /// A gate that may stay closed as long as the plan lets a wait last.
+    pub fn new(point: GatePoint, metric: MetricPlan) -> Self {
+        Self {
+            point,
+            metric,
+            progress_deadline: None,
+        }
+    }
 }

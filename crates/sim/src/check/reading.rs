@@ -131,7 +131,7 @@ mod tests {
             StepKind::SetCanaryScale(CanaryScale::MatchTrafficWeight),
         ];
         let steps = kinds.into_iter().zip(0..);
-        plan.steps = steps.map(|(kind, index)| Step { index, kind }).collect();
+        plan.steps = steps.map(|(kind, index)| Step::new(index, kind)).collect();
         let heights = heights(&plan, 10, None);
         let pairs: Vec<(u32, u32)> = heights.iter().map(|one| (one.weight, one.pods)).collect();
         assert_eq!(pairs, [(10, 1), (10, 4), (50, 4), (50, 5), (100, 10)]);

@@ -31,7 +31,8 @@ impl Turn<'_> {
         let running = run.metrics.iter().find(|metric| !metric.phase.is_final());
         let metric = running.map_or_else(String::new, |metric| metric.name.to_string());
         let end = run.started_at + plan.longest().unwrap_or_default();
-        let deadline = end + self.plan.progress_deadline;
-        Err(Wait::by(Reason::Analysis { metric }, deadline))
+        let reason = Reason::Analysis { metric };
+        let deadline = end + self.progress_deadline(&reason);
+        Err(Wait::by(reason, deadline))
     }
 }

@@ -124,6 +124,25 @@ fn a_deadline_degrades_and_aborts_only_where_the_plan_says_so() {
 }
 
 #[test]
+fn a_step_may_be_longer_or_shorter_in_waiting_than_the_rollout() {
+    let overdue_after = |own: Option<u64>| {
+        let mut plan = canary(vec![StepKind::SetWeight(50), StepKind::Pause(None)]);
+        plan.progress_deadline = Duration::from_secs(60);
+        plan.steps[0].progress_deadline = own.map(Duration::from_secs);
+        let mut world = World::new(plan.sealed(), 4);
+        world.limits.insert("v2".into(), 1);
+        let seconds = (0..200).step_by(10);
+        seconds
+            .filter(|_| world.run(10).phase != Phase::Degraded)
+            .count()
+            * 10
+    };
+    let whole = overdue_after(None);
+    assert_eq!(overdue_after(Some(30)) + 30, whole);
+    assert_eq!(overdue_after(Some(120)), whole + 60);
+}
+
+#[test]
 fn a_router_that_errors_keeps_neither_abort_nor_deadline_from_acting() {
     let mut world = World::new(
         canary(vec![StepKind::SetWeight(50), StepKind::Pause(None)]),

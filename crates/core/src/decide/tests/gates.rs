@@ -40,7 +40,7 @@ fn gated(point: GatePoint) -> Plan {
     let mut metric = MetricPlan::new("gate", "test", serde_json::Value::Null);
     metric.count = None;
     let metric = metric.sealed();
-    plan.gates = vec![Gate { point, metric }];
+    plan.gates = vec![Gate::new(point, metric)];
     plan.sealed()
 }
 
@@ -98,6 +98,25 @@ fn a_closed_gate_holds_what_stands_behind_it() {
         let end = world.run(120);
         assert_eq!(end.phase, Phase::Healthy, "{point:?}: {:?}", end.waiting);
     }
+}
+
+#[test]
+fn a_gate_may_stay_closed_for_as_long_as_it_says_itself() {
+    let phase_after = |own: Option<u64>, seconds: u64| {
+        let mut plan = gated(GatePoint::BeforeRaise);
+        plan.progress_deadline = Duration::from_secs(60);
+        // The step's deadline is for what the step waits for by itself.
+        plan.steps[0].progress_deadline = Some(Duration::from_secs(10));
+        plan.gates[0].progress_deadline = own.map(Duration::from_secs);
+        let mut world = World::new(plan.sealed(), 4);
+        let closed = says(GateState::Closed);
+        world.outcomes.insert("gate".into(), closed);
+        world.run(seconds).phase
+    };
+    assert_eq!(phase_after(None, 45), Phase::Progressing);
+    assert_eq!(phase_after(None, 90), Phase::Degraded);
+    assert_eq!(phase_after(Some(300), 200), Phase::Progressing);
+    assert_eq!(phase_after(Some(30), 45), Phase::Degraded);
 }
 
 #[test]

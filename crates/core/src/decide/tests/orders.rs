@@ -190,7 +190,7 @@ fn promote_full_waives_every_step_and_gate_that_is_left() {
     let mut plan = canary(kinds);
     let metric = crate::analysis::MetricPlan::new("gate", "test", serde_json::Value::Null);
     let point = crate::measurement::GatePoint::BeforePromotion;
-    plan.gates = vec![crate::plan::Gate { point, metric }];
+    plan.gates = vec![crate::plan::Gate::new(point, metric)];
     let mut world = World::new(plan.sealed(), 5);
     world.run(20);
     world.order(OrderKind::PromoteFull);

@@ -91,10 +91,7 @@ fn without_a_router_no_pod_comes_before_the_gate_opens() {
     plan.routers.clear();
     let mut metric = crate::analysis::MetricPlan::new("gate", "test", serde_json::Value::Null);
     metric.count = None;
-    let gate = crate::plan::Gate {
-        point: crate::measurement::GatePoint::BeforeRaise,
-        metric: metric.sealed(),
-    };
+    let gate = crate::plan::Gate::new(crate::measurement::GatePoint::BeforeRaise, metric.sealed());
     plan.gates = vec![gate];
     let mut world = World::new(plan.sealed(), 10);
     let says = |state| Outcome::done(crate::measurement::Reading::Gate(state));

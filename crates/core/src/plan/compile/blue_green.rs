@@ -62,7 +62,7 @@ fn steps(input: Input<'_>, spec: &BlueGreenSpec, site: &Site, found: &mut Findin
         Some(StepKind::Switch),
         after,
     ];
-    let step = |kind| Step { index: 0, kind };
+    let step = |kind| Step::new(0, kind);
     kinds.into_iter().flatten().map(step).collect()
 }
 

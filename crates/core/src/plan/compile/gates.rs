@@ -27,12 +27,27 @@ pub(super) fn gates(input: Input<'_>, site: &Site, found: &mut Findings) -> Vec<
             }
             let metric = gate(input, spec, &site, found);
             gates.push(Gate {
-                point: *point,
-                metric,
+                progress_deadline: deadline(spec.progress_deadline, &site, found),
+                ..Gate::new(*point, metric)
             });
         }
     }
     gates
+}
+
+/// How long a wait may last before it is Degraded, where the user says so.
+pub(super) fn deadline(
+    given: Option<Duration>,
+    site: &Site,
+    found: &mut Findings,
+) -> Option<Duration> {
+    if given == Some(Duration::ZERO) {
+        let finding = site
+            .key("progressDeadline")
+            .says("progressDeadline is longer than 0");
+        found.error(finding.help("leave it out, and the rollout's applies"));
+    }
+    given
 }
 
 /// A gate inside a step: a run that is over when it was open once.
@@ -54,10 +69,6 @@ pub(super) fn step(
 
 /// A gate has no verdict: closed and unknown wait, for as long as it takes.
 fn gate(input: Input<'_>, spec: &GateSpec, site: &Site, found: &mut Findings) -> MetricPlan {
-    if spec.progress_deadline.is_some() {
-        let message = "not honoured yet: the rollout's progressDeadlineSeconds applies";
-        found.warn(site.key("progressDeadline").says(message));
-    }
     let args = Args::default();
     let provider = site.key("provider").key(&spec.provider.name);
     let traits = metric::provider(

@@ -39,7 +39,16 @@ pub(super) fn steps(
         let index = u32::try_from(at).unwrap_or(u32::MAX);
         refuse(spec, &site, found);
         let kinds = kinds(scope, spec, &site, plan, found);
-        steps.extend(kinds.into_iter().map(|kind| Step { index, kind }));
+        let before = steps.len();
+        let deadline = gates::deadline(spec.progress_deadline, &site, found);
+        steps.extend(kinds.into_iter().map(|kind| Step {
+            progress_deadline: deadline,
+            ..Step::new(index, kind)
+        }));
+        if let (Some(gate), Some(first)) = (&spec.gate, steps.get_mut(before)) {
+            let own = gates::deadline(gate.progress_deadline, &site.key("gate"), found);
+            first.progress_deadline = own.or(deadline);
+        }
     }
     steps
 }
@@ -121,10 +130,6 @@ fn refuse(spec: &StepSpec, site: &Site, found: &mut Findings) {
                 .value(&plugin.name)
                 .help("a gate, or a web or job metric"),
         );
-    }
-    if spec.progress_deadline.is_some() {
-        let message = "not honoured yet: the rollout's progressDeadlineSeconds applies";
-        found.warn(site.key("progressDeadline").says(message));
     }
 }
 

@@ -140,6 +140,7 @@ pub(in crate::plan) fn timeline(plan: &Plan, assumed: &Assumed) -> Timeline {
         plan,
         assumed,
         now: Span::default(),
+        deadline: plan.progress_deadline,
         canary: 0,
         stable: assumed.replicas,
         reach: Reach::default(),
@@ -161,6 +162,8 @@ struct Walk<'a> {
     plan: &'a Plan,
     assumed: &'a Assumed,
     now: Span,
+    /// How long a wait of the step may last.
+    deadline: Duration,
     /// Pods of both sides that are there.
     canary: u32,
     stable: u32,
@@ -175,6 +178,7 @@ impl Walk<'_> {
     fn step(&mut self, index: usize) {
         let step = self.plan.steps.get(index);
         self.reach.enter(self.plan, step.map(|step| &step.kind));
+        self.deadline = self.plan.deadline_at(index);
         let from = self.now;
         let mut held_by = Vec::new();
         if index == 0 && self.gates(GatePoint::BeforeStart, &mut held_by) {
@@ -207,7 +211,7 @@ impl Walk<'_> {
 
     /// A wait that takes at least `earliest` and is overdue at the progress deadline.
     fn wait(&mut self, earliest: Duration) {
-        let latest = self.plan.progress_deadline.max(earliest);
+        let latest = self.deadline.max(earliest);
         self.now = self.now.plus(earliest, latest);
     }
 
@@ -232,10 +236,7 @@ impl Walk<'_> {
     }
 
     fn analysis(&mut self, run: &RunPlan, held_by: &mut Vec<Hold>) -> What {
-        // A gate in a step is a run of no template.
-        if run.templates.is_empty()
-            && let [gate] = run.metrics.as_slice()
-        {
+        if let Some(gate) = run.gate() {
             self.wait(Duration::ZERO);
             held_by.push(Hold::Gate {
                 point: None,
@@ -247,7 +248,7 @@ impl Walk<'_> {
         let longest = run.longest().unwrap_or_default();
         self.now = self.now.plus(
             shortest.unwrap_or_default(),
-            longest.saturating_add(self.plan.progress_deadline),
+            longest.saturating_add(self.deadline),
         );
         let metrics = run.metrics.iter().map(Into::into).collect();
         held_by.push(Hold::Analysis { metrics });
@@ -255,9 +256,11 @@ impl Walk<'_> {
     }
 
     /// Adds the gates of a point; whether there are any.
-    fn gates(&self, point: GatePoint, held_by: &mut Vec<Hold>) -> bool {
+    fn gates(&mut self, point: GatePoint, held_by: &mut Vec<Hold>) -> bool {
         let before = held_by.len();
         let gates = self.plan.gates.iter().filter(|gate| gate.point == point);
+        let own = gates.clone().filter_map(|gate| gate.progress_deadline);
+        self.deadline = own.fold(self.deadline, Duration::max);
         held_by.extend(gates.map(|gate| Hold::Gate {
             point: Some(point),
             name: gate.metric.name.to_string(),

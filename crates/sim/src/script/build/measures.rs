@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use gradatim_core::analysis::RunPlan;
 use gradatim_core::fault::FaultKind;
 use gradatim_core::measurement::WorkPhase;
 use gradatim_core::plan::Plan;
@@ -17,11 +18,10 @@ use crate::simulation::Simulation;
 
 impl Scenario {
     pub(super) fn unknown_metrics(&self, plan: &Plan) -> Vec<Wrong> {
-        let gates: BTreeSet<&str> = plan
-            .gates
-            .iter()
-            .map(|gate| gate.metric.name.as_str())
-            .collect();
+        let of_rollout = plan.gates.iter().map(|gate| &gate.metric);
+        let of_steps = plan.runs().filter_map(RunPlan::gate);
+        let gates = of_rollout.chain(of_steps).map(|gate| gate.name.as_str());
+        let gates: BTreeSet<&str> = gates.collect();
         let all = metrics(plan).map(|metric| metric.name.as_str());
         let metrics: BTreeSet<&str> = all.filter(|name| !gates.contains(name)).collect();
         let named = self

@@ -183,6 +183,30 @@ fn gates_stand_at_their_points_and_never_give_up() {
 }
 
 #[test]
+fn a_step_and_a_gate_have_deadlines_of_their_own() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let gate = |name: &str| GateSpec::new(name, toy("closed"));
+    let slow = |gate: GateSpec| gate.with_progress_deadline(Duration::from_secs(3600));
+    let step = StepSpec {
+        gate: Some(slow(gate("ticket"))),
+        progress_deadline: seconds(90),
+        ..StepSpec::set_weight(10)
+    };
+    let spec = shop(routed("mesh", [step, StepSpec::set_weight(20)]));
+    let spec = spec
+        .with_gate(GatePoint::BeforeRaise, slow(gate("night")))
+        .with_gate(GatePoint::BeforePromotion, gate("sign"));
+    let plan = compiled(&spec, &[]).plan;
+    let steps = plan.steps.iter().map(|step| step.progress_deadline);
+    let gates = plan.gates.iter().map(|gate| gate.progress_deadline);
+    assert_eq!(
+        steps.collect::<Vec<_>>(),
+        [seconds(3600), seconds(90), None]
+    );
+    assert_eq!(gates.collect::<Vec<_>>(), [seconds(3600), None]);
+}
+
+#[test]
 fn the_digest_ignores_what_is_observed_and_follows_what_is_planned() {
     let spec = shop(routed("mesh", [StepSpec::set_weight(10)]));
     let first = compiled(&spec, &[]).plan;
@@ -193,9 +217,14 @@ fn the_digest_ignores_what_is_observed_and_follows_what_is_planned() {
 
     let steps = compiled(&shop(routed("mesh", [StepSpec::set_weight(20)])), &[]).plan;
     assert_ne!(steps.steps_digest, first.steps_digest);
-    let deadline = compiled(&spec.with_progress_deadline(60, false), &[]).plan;
-    assert_eq!(deadline.steps_digest, first.steps_digest);
-    assert_ne!(deadline.digest, first.digest);
+    let minute = Duration::from_secs(60);
+    let step = StepSpec::set_weight(10).with_progress_deadline(minute);
+    let timed = shop(routed("mesh", [step]));
+    for spec in [spec.with_progress_deadline(60, false), timed] {
+        let deadline = compiled(&spec, &[]).plan;
+        assert_eq!(deadline.steps_digest, first.steps_digest);
+        assert_ne!(deadline.digest, first.digest);
+    }
 }
 
 #[test]

@@ -3,9 +3,7 @@ use crate::spec::{AnalysisHistory, AntiAffinity, Metadata, PingPong, ScaleDown, 
 
 #[test]
 fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
-    let deadline = Duration::from_secs(5);
-    let step = StepSpec::set_weight(10).with_progress_deadline(deadline);
-    let mut canary = routed("mesh", [step]);
+    let mut canary = routed("mesh", [StepSpec::set_weight(10)]);
     canary.anti_affinity = Some(AntiAffinity::Required);
     canary.canary_metadata = Some(Metadata::default());
     canary.stable_metadata = Some(Metadata::default());
@@ -40,7 +38,6 @@ fn nothing_that_is_accepted_and_not_honoured_is_ignored_in_silence() {
         canary("canaryMetadata"),
         canary("stableMetadata"),
         canary("pingPong"),
-        canary("steps[0].progressDeadline"),
     ];
     assert_eq!(paths, wanted);
 }
