@@ -255,8 +255,8 @@ impl<'a> Turn<'a> {
     /// The shortest that the closed gates of a point give.
     pub(super) fn gate_deadline(&self, point: GatePoint) -> Duration {
         let asked = |key| matches!(key, RunKey::Gate { point: at, .. } if at == point);
-        let runs = self.state.runs.iter().filter(|run| asked(run.key));
-        let newest = runs.last().map_or(&[][..], |run| &run.metrics);
+        let mut runs = self.state.runs.iter().filter(|run| asked(run.key));
+        let newest = runs.next_back().map_or(&[][..], |run| &run.metrics);
         let is_open = |gate: &Gate| {
             let mut metrics = newest.iter();
             metrics.any(|metric| metric.name == gate.metric.name && metric.phase.is_final())
