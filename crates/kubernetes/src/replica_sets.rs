@@ -6,6 +6,11 @@
 //! `spec.restartAt`. ReplicaSets bear the labels and annotations that Argo's tools look for, and
 //! those that Argo made are taken over under the names that they have.
 //!
+//! Where the owner has a `spec.workloadRef` (a Deployment, a ReplicaSet or a PodTemplate), the
+//! template is that object's, and the selector too where the owner has none: another image in the
+//! Deployment is a new version, and an undo gives the Deployment its old template back. Its own pods
+//! are left to it: scale it to zero once the first version is healthy.
+//!
 //! Of old ReplicaSets without pods `spec.revisionHistoryLimit` (10) are kept: when a new one is
 //! made, the oldest beyond that go.
 //!
@@ -14,6 +19,7 @@
 
 mod encode;
 mod pods;
+mod reference;
 mod restart;
 mod set;
 mod template;
@@ -31,6 +37,7 @@ use gradatim_core::workload::{RevisionSeen, WorkloadSeen};
 use kube::Client;
 use serde_json::Value;
 
+use self::reference::Reference;
 use self::set::Spec;
 use crate::fence::Since;
 use crate::objects::{Kind, Objects, name_of, text};
@@ -41,10 +48,14 @@ use crate::watch::{Memory, Watch};
 /// another owner its own kind stands in the place of `rollouts`.
 pub const ROLE: &str = include_str!("../roles/replica-sets.yaml");
 
+/// What it needs beside that where the owner has a `workloadRef`: a Role, as YAML.
+pub const WORKLOAD_REF_ROLE: &str = include_str!("../roles/workload-ref.yaml");
+
 /// ReplicaSets that an object owns.
 pub struct ReplicaSets {
     name: String,
     owners: Objects,
+    reference: Option<Reference>,
     sets: Objects,
     pods: Objects,
     fields: Vec<String>,
@@ -71,7 +82,7 @@ impl ReplicaSets {
     /// The ReplicaSets of an owner that is there.
     ///
     /// # Errors
-    /// When the owner is not there, has no template or no selector.
+    /// When the owner or what it refers to is not there, or has no template or no selector.
     pub async fn of(
         client: Client,
         namespace: &str,
@@ -82,16 +93,20 @@ impl ReplicaSets {
         let owners = objects(kind);
         let sets = objects(Kind::new("apps/v1", "ReplicaSet", "replicasets"));
         let pods = objects(Kind::new("v1", "Pod", "pods"));
-        let labels = Spec::of(&owners.get(name).await?)?.labels();
+        let owner = owners.get(name).await?;
+        let reference = Reference::of(&owner, client.clone(), namespace)?;
+        let labels = spec_of(&owner, reference.as_ref()).await?.labels();
         let watched = [
             owners.watch(name),
             sets.watch_all(&labels),
             pods.watch_all(&labels),
         ];
+        let referred = reference.iter().map(Reference::watch);
         Ok(Self {
             name: name.to_owned(),
-            watch: Watch::any(watched),
+            watch: Watch::any(watched.into_iter().chain(referred)),
             owners,
+            reference,
             sets,
             pods,
             fields: Vec::new(),
@@ -119,7 +134,8 @@ impl ReplicaSets {
 
     async fn there(&self) -> Result<There, PortError> {
         let owner = self.owners.get(&self.name).await?;
-        let (ours, spec) = (owner_of(&owner)?, Spec::of(&owner)?);
+        let ours = owner_of(&owner)?;
+        let spec = spec_of(&owner, self.reference.as_ref()).await?;
         let mut sets = self.sets.list(&spec.labels()).await?;
         sets.retain(|set| ours.controls(set) && set::revision(set).is_some());
         Ok(There { owner, spec, sets })
@@ -241,6 +257,9 @@ impl ReplicaSets {
             return Ok(());
         }
         let template = template::plain(&set["spec"]["template"]);
+        if let Some(reference) = &self.reference {
+            return reference.undo(&template, stamp).await;
+        }
         let edit = |owner: &Value| encode::undone(owner, &template, stamp);
         self.owners.change(&self.name, edit).await.map(drop)
     }
@@ -295,7 +314,13 @@ impl Workload for ReplicaSets {
                 help: "create it, with a selector and a template of the pods".to_owned(),
             }]);
         };
-        let wrong = Spec::of(&owner).err().map(|error| Missing {
+        if let Some(reference) = &self.reference
+            && let Some(missing) = reference.probe().await?
+        {
+            return Ok(vec![missing]);
+        }
+        let spec = spec_of(&owner, self.reference.as_ref()).await;
+        let wrong = spec.err().map(|error| Missing {
             what: error.to_string(),
             help: "add it to the owner".to_owned(),
         });
@@ -304,6 +329,14 @@ impl Workload for ReplicaSets {
 
     async fn changed(&self) {
         self.watch.changed().await;
+    }
+}
+
+/// What the owner asks for, by itself or through what it refers to.
+async fn spec_of(owner: &Value, reference: Option<&Reference>) -> Result<Spec, PortError> {
+    match reference {
+        Some(reference) => Spec::of(&reference.filled(owner).await?),
+        None => Spec::of(owner),
     }
 }
 

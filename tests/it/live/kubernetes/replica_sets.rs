@@ -14,7 +14,7 @@ use gradatim_kubernetes::fence::now;
 use gradatim_kubernetes::names::{POD_TEMPLATE_HASH, REVISION};
 use gradatim_kubernetes::objects::Objects;
 use gradatim_kubernetes::owner::Owner;
-use gradatim_kubernetes::replica_sets::{ROLE, ReplicaSets};
+use gradatim_kubernetes::replica_sets::{ROLE, ReplicaSets, WORKLOAD_REF_ROLE};
 use serde_json::{Value, json};
 
 use super::super::cluster::kubelet::{FATE, Kubelet};
@@ -359,6 +359,78 @@ async fn an_owner_without_a_template_is_named_before_anything_starts() {
         workload.observe().await.unwrap_err().kind,
         FaultKind::Invalid
     );
+}
+
+#[tokio::test]
+async fn a_deployment_that_the_owner_refers_to_says_what_is_wanted() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let living = Living::with_rollout(&cluster).await;
+    let world = &living.namespace;
+    let deployments = world.objects("apps/v1", "Deployment", "deployments");
+    let mut web = deployments.kind().named("web");
+    let selector = json!({"matchLabels": {"app": "shop"}});
+    web["spec"] = json!({"replicas": 0, "selector": selector, "template": template("2")});
+    deployments.create(&web).await.unwrap();
+    let refers = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let spec = json!({"template": null, "selector": null, "workloadRef": refers});
+    let patch = json!({"spec": spec});
+    living.rollouts().merge("shop", &patch).await.unwrap();
+
+    let client = world.user(&[ROLE, WORKLOAD_REF_ROLE]).await;
+    let kind = ReplicaSets::rollout();
+    let workload = ReplicaSets::of(client, &world.name, kind, "shop")
+        .await
+        .unwrap();
+    assert_eq!(workload.probe().await.unwrap(), []);
+    let first = workload.observe().await.unwrap().wanted;
+    workload.scale(&first, 2, stamp(1)).await.unwrap();
+    available(&workload, &first, 2).await;
+    let image = async || {
+        let web = deployments.get("web").await.unwrap();
+        web["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+    };
+    let patch = json!({"spec": {"template": template("3")}});
+    deployments.merge("web", &patch).await.unwrap();
+    workload.changed().await;
+    let second = workload.observe().await.unwrap().wanted;
+    assert_ne!(second, first);
+    workload.scale(&second, 1, stamp(2)).await.unwrap();
+    available(&workload, &second, 1).await;
+
+    workload.undo(&first, stamp(3)).await.unwrap();
+    assert_eq!(image().await, "shop:2");
+    assert_eq!(workload.observe().await.unwrap().wanted, first);
+    let late = workload.undo(&second, stamp(2)).await.unwrap_err();
+    assert_eq!(late.kind, FaultKind::Fenced);
+    assert_eq!(image().await, "shop:2");
+
+    let gone = deployments.get("web").await.unwrap();
+    deployments.delete_unchanged(&gone).await.unwrap();
+    let missing = workload.probe().await.unwrap();
+    assert_eq!(missing[0].what, "Deployment web", "{missing:?}");
+    workload.changed().await;
+    let error = workload.observe().await.unwrap_err();
+    assert_eq!(error.kind, FaultKind::NotFound, "{error}");
+}
+
+#[tokio::test]
+async fn a_reference_to_what_is_no_workload_is_refused_in_words() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let living = Living::with_rollout(&cluster).await;
+    let refers = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
+    let patch = json!({"spec": {"template": null, "workloadRef": refers}});
+    living.rollouts().merge("shop", &patch).await.unwrap();
+    let client = living.namespace.user(&[ROLE]).await;
+    let kind = ReplicaSets::rollout();
+    let of = ReplicaSets::of(client, &living.namespace.name, kind, "shop");
+    let error = of.await.map(drop).unwrap_err();
+    assert_eq!(error.kind, FaultKind::Invalid);
+    let words = "shop refers to StatefulSet \"web\"";
+    assert!(error.text.starts_with(words), "{error}");
 }
 
 async fn available(workload: &ReplicaSets, id: &RevisionId, wanted: u32) {
