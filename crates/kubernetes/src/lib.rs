@@ -13,6 +13,16 @@
 //! }
 //! ```
 //!
+//! # What runs the pods
+//!
+//! | | [`replica_sets`] | [`deployments`] |
+//! |---|---|---|
+//! | A revision is | a ReplicaSet of its own | one of two Deployments, NAME-a or NAME-b |
+//! | Take it when | nothing else looks at the pods' owner, or Argo's tools do | dashboards and `kubectl rollout` want Deployments |
+//! | It can go back to | the last ten (`revisionHistoryLimit`) | the one before |
+//! | The next but one | starts at once | waits until a Deployment has no pods |
+//! | `dynamicStableScale` | yes | no: a stable without pods could be overwritten |
+//!
 //! # How it writes
 //!
 //! Never a whole object of somebody else's. What is ours alone (a Lease) is applied server-side;
@@ -30,7 +40,7 @@
 //! # What it may
 //!
 //! Everything is in one namespace. Each backend comes with the least Role that it needs, as YAML:
-//! [`replica_sets::ROLE`], [`services::ROLE`], [`store::ROLE`]. The tests run with exactly those.
+//! [`replica_sets::ROLE`], [`deployments::ROLE`], [`services::ROLE`], [`store::ROLE`]. The tests run with exactly those.
 //!
 //! # Limits and deadlines
 //!
@@ -56,6 +66,7 @@ pub mod store;
 pub mod watch;
 
 pub use kube::{Client, Config};
+pub use replica_sets::deployments;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -12,3 +12,7 @@ pub const DESIRED_REPLICAS: &str = "rollout.argoproj.io/desired-replicas";
 pub const STAMP: &str = "gradatim.dev/stamp";
 /// On a ReplicaSet: the digest of the template as its user has written it.
 pub const TEMPLATE: &str = "gradatim.dev/template";
+/// On a Deployment of a pair and on its pods: which of the two it is, `a` or `b`.
+pub const SIDE: &str = "gradatim.dev/side";
+/// On a Deployment of a pair: when it took the revision that it has.
+pub const TAKEN: &str = "gradatim.dev/taken";

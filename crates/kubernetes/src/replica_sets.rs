@@ -17,6 +17,7 @@
 //! A revision is a template. Two templates are one revision when the API server makes the same of
 //! both: it is asked, by a creation that it does not carry out.
 
+pub mod deployments;
 mod encode;
 mod pods;
 mod reference;
@@ -54,6 +55,7 @@ pub const WORKLOAD_REF_ROLE: &str = include_str!("../roles/workload-ref.yaml");
 /// ReplicaSets that an object owns.
 pub struct ReplicaSets {
     name: String,
+    form: Form,
     owners: Objects,
     reference: Option<Reference>,
     sets: Objects,
@@ -64,6 +66,32 @@ pub struct ReplicaSets {
     fresh: Since<RevisionId>,
     watch: Watch,
     seen: Memory<WorkloadSeen>,
+}
+
+/// What a revision's pods are made by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A ReplicaSet for each revision.
+    Each,
+    /// One of two Deployments.
+    Pair,
+}
+
+impl Form {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Each => Kind::new("apps/v1", "ReplicaSet", "replicasets"),
+            Self::Pair => Kind::new("apps/v1", "Deployment", "deployments"),
+        }
+    }
+
+    /// What is asked for in a trial alone.
+    fn rehearsal(self, spec: &Spec, name: &str) -> Value {
+        match self {
+            Self::Each => encode::rehearsal(spec, name),
+            Self::Pair => deployments::rehearsal(spec, name),
+        }
+    }
 }
 
 /// What there is at one moment.
@@ -89,9 +117,19 @@ impl ReplicaSets {
         kind: Kind,
         name: &str,
     ) -> Result<Self, PortError> {
+        Self::in_form(Form::Each, client, namespace, kind, name).await
+    }
+
+    async fn in_form(
+        form: Form,
+        client: Client,
+        namespace: &str,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Self, PortError> {
         let objects = |kind| Objects::new(client.clone(), namespace, kind);
         let owners = objects(kind);
-        let sets = objects(Kind::new("apps/v1", "ReplicaSet", "replicasets"));
+        let sets = objects(form.kind());
         let pods = objects(Kind::new("v1", "Pod", "pods"));
         let owner = owners.get(name).await?;
         let reference = Reference::of(&owner, client.clone(), namespace)?;
@@ -104,6 +142,7 @@ impl ReplicaSets {
         let referred = reference.iter().map(Reference::watch);
         Ok(Self {
             name: name.to_owned(),
+            form,
             watch: Watch::any(watched.into_iter().chain(referred)),
             owners,
             reference,
@@ -157,7 +196,7 @@ impl ReplicaSets {
         if let Some((_, whole)) = self.asked().as_ref().filter(|(asked, _)| *asked == digest) {
             return Ok(whole.clone());
         }
-        let trial = encode::rehearsal(&there.spec, &self.name);
+        let trial = self.form.rehearsal(&there.spec, &self.name);
         let answer = self.sets.rehearse(&trial).await?;
         let whole = template::plain(&answer["spec"]["template"]);
         *self.asked() = Some((digest, whole.clone()));
@@ -177,6 +216,9 @@ impl ReplicaSets {
     ) -> Result<(), PortError> {
         if self.wanted(there).await? != *id {
             return Err(no_revision(&self.name, id));
+        }
+        if self.form == Form::Pair {
+            return deployments::take(self, there, id, replicas, stamp).await;
         }
         let owner = owner_of(&there.owner)?;
         let number = set::newest(&there.sets).saturating_add(1);
@@ -231,7 +273,13 @@ impl ReplicaSets {
         let Some(set) = set::find(&there.sets, revision) else {
             return self.create(&there, revision, replicas, stamp).await;
         };
-        let edit = |set: &Value| encode::scaled(set, &there.spec, replicas, stamp);
+        let edit = |set: &Value| {
+            // A Deployment may have been taken by another revision since.
+            if set::revision(set).as_ref() != Some(revision) {
+                return Err(no_revision(&self.name, revision));
+            }
+            encode::scaled(set, &there.spec, replicas, stamp)
+        };
         self.sets.change(name_of(set), edit).await.map(drop)
     }
 

@@ -29,13 +29,18 @@ pub(super) fn fresh(
     let name = format!("{}-{id}", owner.name());
     let mut set = replica_set(spec, &name, id.as_str(), replicas);
     set["metadata"]["ownerReferences"] = json!([owner.reference()]);
-    set["metadata"]["annotations"] = json!({
+    set["metadata"]["annotations"] = annotations(spec, number, stamp);
+    set
+}
+
+/// What is told of a new revision.
+pub(super) fn annotations(spec: &Spec, number: u64, stamp: Stamp) -> Value {
+    json!({
         REVISION: number.to_string(),
         DESIRED_REPLICAS: spec.replicas.to_string(),
         TEMPLATE: digest(&spec.template),
         STAMP: stamp.to_string(),
-    });
-    set
+    })
 }
 
 fn replica_set(spec: &Spec, name: &str, hash: &str, replicas: u32) -> Value {

@@ -5,18 +5,31 @@ use gradatim_core::workload::{Trouble, TroubleKind};
 use serde_json::Value;
 
 use super::set::{desired, instant};
-use crate::objects::text;
+use crate::names::{POD_TEMPLATE_HASH, SIDE};
+use crate::objects::{label, text};
 use crate::owner::controller;
 
-/// The pods of a ReplicaSet that count: neither ended nor about to end.
-pub(super) fn of<'a>(set: &Value, all: &'a [Value]) -> impl Iterator<Item = &'a Value> {
-    let uid = set["metadata"]["uid"].clone();
+/// The pods of a ReplicaSet, or of a Deployment of a pair, that count: neither ended nor about to
+/// end.
+pub(super) fn of<'a>(set: &'a Value, all: &'a [Value]) -> impl Iterator<Item = &'a Value> {
     all.iter().filter(move |pod| {
         let has_ended = matches!(text(pod, "/status/phase"), Some("Succeeded" | "Failed"));
         let is_ending = pod["metadata"]["deletionTimestamp"].is_string();
-        let is_its = controller(pod).is_some_and(|owner| owner["uid"] == uid);
-        is_its && !has_ended && !is_ending
+        is_its(set, pod) && !has_ended && !is_ending
     })
+}
+
+/// The controllers of a Deployment's pods are ReplicaSets, of which there are two while
+/// `kubectl rollout restart` runs. Its side is in its selector, which cannot change, and both labels
+/// are ours: who bears them was made from this template.
+fn is_its(set: &Value, pod: &Value) -> bool {
+    match label(set, SIDE) {
+        Some(side) => {
+            label(pod, SIDE) == Some(side)
+                && label(pod, POD_TEMPLATE_HASH) == label(set, POD_TEMPLATE_HASH)
+        }
+        None => controller(pod).is_some_and(|owner| owner["uid"] == set["metadata"]["uid"]),
+    }
 }
 
 pub(super) fn is_ready(pod: &Value) -> bool {
@@ -142,7 +155,16 @@ mod tests {
         let mut theirs = whole.clone();
         theirs["metadata"]["ownerReferences"][0]["uid"] = "2".into();
         let all = [whole.clone(), ended, ending, theirs];
-        assert_eq!(of(&set(1, json!([])), &all).collect::<Vec<_>>(), [&whole]);
+        let set = set(1, json!([]));
+        assert_eq!(of(&set, &all).collect::<Vec<_>>(), [&whole]);
+    }
+
+    #[test]
+    fn the_pods_of_a_deployment_are_those_of_its_side_and_revision() {
+        let bearing = |side: &str, hash: &str| json!({"metadata": {"labels": {SIDE: side, POD_TEMPLATE_HASH: hash}}});
+        let all = [bearing("a", "x"), bearing("b", "x"), bearing("a", "y")];
+        let deployment = bearing("a", "x");
+        assert_eq!(of(&deployment, &all).collect::<Vec<_>>(), [&all[0]]);
     }
 
     #[test]

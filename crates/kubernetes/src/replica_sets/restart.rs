@@ -31,14 +31,14 @@ pub(super) fn refuse_older(sets: &[Value], stamp: Stamp) -> Result<(), PortError
 /// The pods to evict: those that started before an instant, the newest revision's first. At most
 /// so many are down at once; who is not ready is down already.
 pub(super) fn next<'a>(
-    sets: &[Value],
+    sets: &'a [Value],
     all: &'a [Value],
     before: Timestamp,
     at_most: u32,
 ) -> Vec<&'a Value> {
     let mut sets: Vec<_> = sets.iter().collect();
     sets.sort_by_key(|set| std::cmp::Reverse(number(set)));
-    let serving = |set: &Value| of(set, all).filter(|pod| is_ready(pod)).count();
+    let serving = |set: &'a Value| of(set, all).filter(|pod| is_ready(pod)).count();
     let down = sets
         .iter()
         .map(|set| (desired(set) as usize).saturating_sub(serving(set)));

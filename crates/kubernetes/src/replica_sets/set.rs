@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::pods;
 use crate::fence::stamp_of;
-use crate::names::{POD_TEMPLATE_HASH, REVISION, STAMP};
+use crate::names::{POD_TEMPLATE_HASH, REVISION, STAMP, TAKEN};
 use crate::objects::{annotation, label, name_of, text};
 
 /// How many old ReplicaSets are kept where the owner does not say.
@@ -116,7 +116,7 @@ pub(super) fn seen(set: &Value, all: &[Value], spec: &Spec) -> Option<RevisionSe
     let told = set["status"]["availableReplicas"].as_u64().map_or(0, count);
     Some(RevisionSeen {
         number: number(set),
-        created: instant(set, "/metadata/creationTimestamp").unwrap_or_default(),
+        created: created(set).unwrap_or_default(),
         desired: desired(set),
         stamp: stamp_of(set, STAMP),
         pods: count(pods.len() as u64),
@@ -130,6 +130,12 @@ pub(super) fn seen(set: &Value, all: &[Value], spec: &Spec) -> Option<RevisionSe
         trouble: pods::trouble(set, &pods),
         ..RevisionSeen::new(revision(set)?.as_str(), 0, Timestamp::ZERO)
     })
+}
+
+/// Since when a revision is there: a Deployment of a pair is older than what it runs.
+fn created(set: &Value) -> Option<Timestamp> {
+    let taken = annotation(set, TAKEN).and_then(|text| text.parse().ok());
+    taken.or_else(|| instant(set, "/metadata/creationTimestamp"))
 }
 
 /// An instant in an object, by its JSON pointer.

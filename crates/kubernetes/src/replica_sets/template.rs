@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::set::{find, number, revision};
 use crate::hash::{fnv32a, fnv64a, in_letters};
-use crate::names::{POD_TEMPLATE_HASH, TEMPLATE};
+use crate::names::{POD_TEMPLATE_HASH, SIDE, TEMPLATE};
 use crate::objects::annotation;
 
 /// A template as text that is the same however its fields were ordered.
@@ -33,13 +33,15 @@ pub(super) fn digest(template: &Value) -> String {
     format!("{:016x}", fnv64a(canonical(template).as_bytes()))
 }
 
-/// A template without what tells a ReplicaSet's apart: the hash, and fields that say nothing.
+/// A template without what we add to it, and without fields that say nothing.
 pub(super) fn plain(template: &Value) -> Value {
     let mut plain = without_nulls(template);
-    let labels = plain
+    let mut labels = plain
         .pointer_mut("/metadata/labels")
         .and_then(Value::as_object_mut);
-    labels.map(|labels| labels.remove(POD_TEMPLATE_HASH));
+    for label in [POD_TEMPLATE_HASH, SIDE] {
+        labels.as_mut().map(|labels| labels.remove(label));
+    }
     plain
 }
 
