@@ -1,6 +1,7 @@
 //! Manifests of Argo Rollouts as they are, delivered on a real API server: driver, store, workload
 //! and routers of ours, each with its own least Role, and a kubelet that this test plays.
 
+mod deployments;
 mod faults;
 mod fields;
 mod quiet;
@@ -12,6 +13,7 @@ use gradatim_core::capability::Capabilities;
 use gradatim_core::compile;
 use gradatim_core::decision::{Phase, Summary};
 use gradatim_core::order::OrderKind;
+use gradatim_core::port::Workload;
 use gradatim_core::registry::{Registry, SERVICES};
 use gradatim_core::yaml;
 use gradatim_driver::{Driver, Outcome, Ports, Release};
@@ -19,6 +21,7 @@ use gradatim_istio::IstioConfig;
 use gradatim_kubernetes::Client;
 use gradatim_kubernetes::names::POD_TEMPLATE_HASH;
 use gradatim_kubernetes::objects::Objects;
+use gradatim_kubernetes::owner::Owner;
 use gradatim_kubernetes::replica_sets::{self, ReplicaSets};
 use gradatim_kubernetes::services;
 use gradatim_kubernetes::store::{self, KubeStore};
@@ -247,18 +250,28 @@ impl Scene {
 }
 
 async fn drive(client: Client, namespace: &str, manifest: &str) -> (Driver, Release) {
+    let kind = ReplicaSets::rollout();
+    let workload = ReplicaSets::of(client.clone(), namespace, kind, "shop")
+        .await
+        .unwrap();
+    let owner = workload.owner().await.unwrap();
+    drive_on(Arc::new(workload), owner, client, namespace, manifest).await
+}
+
+async fn drive_on(
+    workload: Arc<dyn Workload>,
+    owner: Owner,
+    client: Client,
+    namespace: &str,
+    manifest: &str,
+) -> (Driver, Release) {
     let registry = registry(&client, namespace);
     let reading = yaml::read(&[("shop.yaml", manifest)]);
     let manifests = reading.manifests;
     let compiled = compile(&manifests.rollouts[0], &manifests.templates, &registry).unwrap();
     assert_eq!(compiled.warnings, []);
-    let kind = ReplicaSets::rollout();
-    let workload = ReplicaSets::of(client.clone(), namespace, kind, "shop")
-        .await
-        .unwrap();
     let kept = KubeStore::new(client, namespace).rollout("shop");
-    let kept = kept.owned_by(workload.owner().await.unwrap());
-    let ports = Ports::new(Arc::new(workload), Arc::new(kept));
+    let ports = Ports::new(workload, Arc::new(kept.owned_by(owner)));
     let ports = ports.backends(&compiled, &registry, &no_secrets()).unwrap();
     let driver = Driver::new();
     let release = driver.start("shop", compiled.plan, ports).await.unwrap();

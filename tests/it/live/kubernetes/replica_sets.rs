@@ -23,13 +23,13 @@ use super::super::cluster::{Cluster, Namespace};
 struct OnReplicaSets(Arc<Cluster>);
 
 /// A namespace in which pods start.
-struct Living {
-    namespace: Namespace,
+pub(super) struct Living {
+    pub(super) namespace: Namespace,
     _kubelet: Kubelet,
 }
 
 impl Living {
-    async fn with_rollout(cluster: &Arc<Cluster>) -> Self {
+    pub(super) async fn with_rollout(cluster: &Arc<Cluster>) -> Self {
         let namespace = cluster.namespace().await;
         let living = Self {
             _kubelet: Kubelet::of(&namespace),
@@ -43,7 +43,7 @@ impl Living {
         living
     }
 
-    fn rollouts(&self) -> Objects {
+    pub(super) fn rollouts(&self) -> Objects {
         self.namespace
             .objects("argoproj.io/v1alpha1", "Rollout", "rollouts")
     }
@@ -76,14 +76,14 @@ impl Living {
         self.sets().create(&set).await.unwrap();
     }
 
-    async fn set_template(&self, template: &Value) {
+    pub(super) async fn set_template(&self, template: &Value) {
         let patch = json!({"spec": {"template": template}});
         self.rollouts().merge("shop", &patch).await.unwrap();
     }
 }
 
 /// A template as a person writes it, without anything that the server fills in.
-fn template(image: &str) -> Value {
+pub(super) fn template(image: &str) -> Value {
     json!({
         "metadata": {"labels": {"app": "shop"}},
         "spec": {"containers": [{
@@ -95,7 +95,7 @@ fn template(image: &str) -> Value {
     })
 }
 
-fn stamp(sequence: u64) -> Stamp {
+pub(super) fn stamp(sequence: u64) -> Stamp {
     Stamp {
         epoch: 1,
         sequence,
@@ -144,42 +144,46 @@ impl Bench for OnReplicaSets {
         )
     }
 
-    /// An admission policy refuses the revision's pods.
     async fn trouble(&self, world: &Living, revision: &RevisionId, words: &str) -> bool {
-        let (name, version) = (&world.namespace.name, "admissionregistration.k8s.io/v1");
-        let hash = format!("object.metadata.labels['{POD_TEMPLATE_HASH}']");
-        let here = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
-        let pods = json!([{
-            "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
-            "resources": ["pods"],
-        }]);
-        let policy = json!({
-            "apiVersion": version, "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {"resourceRules": pods, "namespaceSelector": here},
-                "validations": [{"expression": format!("{hash} != '{revision}'"), "message": words}],
-            },
-        });
-        let binding = json!({
-            "apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": name},
-            "spec": {"policyName": name, "validationActions": ["Deny"]},
-        });
-        world
-            .namespace
-            .apply_everywhere(&policy, "validatingadmissionpolicies")
-            .await;
-        world
-            .namespace
-            .apply_everywhere(&binding, "validatingadmissionpolicybindings")
-            .await;
-        until_refused(world, revision).await;
+        refuse_pods(world, revision, words).await;
         true
     }
 }
 
-fn is_settled(set: &Value) -> bool {
+/// An admission policy refuses the revision's pods.
+pub(super) async fn refuse_pods(world: &Living, revision: &RevisionId, words: &str) {
+    let (name, version) = (&world.namespace.name, "admissionregistration.k8s.io/v1");
+    let hash = format!("object.metadata.labels['{POD_TEMPLATE_HASH}']");
+    let here = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    let pods = json!([{
+        "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"],
+        "resources": ["pods"],
+    }]);
+    let policy = json!({
+        "apiVersion": version, "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {"resourceRules": pods, "namespaceSelector": here},
+            "validations": [{"expression": format!("{hash} != '{revision}'"), "message": words}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": version, "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    });
+    world
+        .namespace
+        .apply_everywhere(&policy, "validatingadmissionpolicies")
+        .await;
+    world
+        .namespace
+        .apply_everywhere(&binding, "validatingadmissionpolicybindings")
+        .await;
+    until_refused(world, revision).await;
+}
+
+pub(super) fn is_settled(set: &Value) -> bool {
     let count = |pointer: &str| set.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     let wanted = count("/spec/replicas");
     let counts = [
@@ -433,7 +437,7 @@ async fn a_reference_to_what_is_no_workload_is_refused_in_words() {
     assert!(error.text.starts_with(words), "{error}");
 }
 
-async fn available(workload: &ReplicaSets, id: &RevisionId, wanted: u32) {
+pub(super) async fn available(workload: &dyn Workload, id: &RevisionId, wanted: u32) {
     let reached = tokio::time::timeout(Duration::from_secs(60), async {
         while workload
             .observe()
