@@ -28,16 +28,13 @@ use self::beat::Beats;
 use self::mailbox::Mailbox;
 use self::state::Held;
 use crate::fence::now;
-use crate::hash;
+use crate::names;
 use crate::objects::{Kind, Objects};
 use crate::owner::Owner;
 use crate::watch::{Memory, Watch};
 
 /// The least that a store may: a Role, as YAML.
 pub const ROLE: &str = include_str!("../roles/store.yaml");
-
-/// What an object's name may be long.
-const LONGEST_NAME: usize = 253;
 
 /// Keeps rollouts in one namespace; clones share it.
 #[derive(Clone)]
@@ -63,9 +60,9 @@ impl KubeStore {
     /// The store of one rollout. Of a name that is too long for an object's a part stands there,
     /// with a hash of the whole.
     pub fn rollout(&self, name: &str) -> KubeRollout {
-        let orders = object_name(name, "-gradatim-orders");
+        let orders = names::of_object(name, "-gradatim-orders");
         KubeRollout {
-            state: object_name(name, "-gradatim-state"),
+            state: names::of_object(name, "-gradatim-state"),
             mail: self.maps.watch(&orders),
             orders,
             owner: None,
@@ -91,20 +88,6 @@ impl KubeStore {
     pub async fn retire(&self, holder: &str) -> Result<(), PortError> {
         self.beats.end(holder).await
     }
-}
-
-/// A name with an end, no longer than an object's name may be.
-fn object_name(rollout: &str, end: &str) -> String {
-    let whole = format!("{rollout}{end}");
-    if whole.len() <= LONGEST_NAME {
-        return whole;
-    }
-    let hash = format!("-{:08x}", hash::fnv32a(rollout.as_bytes()));
-    let mut cut = rollout.to_owned();
-    while cut.len() + hash.len() + end.len() > LONGEST_NAME || cut.ends_with(['.', '-']) {
-        cut.pop();
-    }
-    cut + &hash + end
 }
 
 /// One rollout of a [`KubeStore`].
@@ -282,21 +265,5 @@ impl Store for KubeRollout {
 
     async fn changed(&self) {
         self.mail.changed().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_rollout_has_objects_of_its_own_with_a_name_that_fits() {
-        assert_eq!(object_name("shop", "-x"), "shop-x");
-        let long = ["a", "b"].map(|last| "r.".repeat(126) + last);
-        let names = long.map(|name| object_name(&name, "-gradatim-orders"));
-        assert_ne!(names[0], names[1]);
-        for name in names {
-            assert!(name.len() <= 253 && !name.contains(".-"), "{name}");
-        }
     }
 }

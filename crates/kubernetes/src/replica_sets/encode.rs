@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::set::{Spec, desired};
 use super::template::digest;
 use crate::fence::{refuse_older, stamp_of};
-use crate::names::{DESIRED_REPLICAS, POD_TEMPLATE_HASH, REVISION, STAMP, TEMPLATE};
+use crate::names::{DESIRED_REPLICAS, POD_TEMPLATE_HASH, REVISION, STAMP, TEMPLATE, of_object};
 use crate::objects::{difference, name_of, text};
 use crate::owner::Owner;
 
 /// A ReplicaSet that is asked for in a trial alone, to see what its template becomes.
 pub(super) fn rehearsal(spec: &Spec, name: &str) -> Value {
-    replica_set(spec, &format!("{name}-rehearsal"), "rehearsal", 0)
+    replica_set(spec, &of_object(name, "-rehearsal"), "rehearsal", 0)
 }
 
 /// The ReplicaSet of a new revision.
@@ -26,7 +26,7 @@ pub(super) fn fresh(
     replicas: u32,
     stamp: Stamp,
 ) -> Value {
-    let name = format!("{}-{id}", owner.name());
+    let name = of_object(owner.name(), &format!("-{id}"));
     let mut set = replica_set(spec, &name, id.as_str(), replicas);
     set["metadata"]["ownerReferences"] = json!([owner.reference()]);
     set["metadata"]["annotations"] = annotations(spec, number, stamp);

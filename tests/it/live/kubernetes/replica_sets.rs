@@ -420,6 +420,28 @@ async fn a_deployment_that_the_owner_refers_to_says_what_is_wanted() {
 }
 
 #[tokio::test]
+async fn a_rollout_whose_name_is_as_long_as_a_name_may_be_gets_its_pods() {
+    let Some(cluster) = Cluster::shared().await else {
+        return;
+    };
+    let living = Living::with_rollout(&cluster).await;
+    let long = "r".repeat(253);
+    let mut rollout = living.rollouts().kind().named(&long);
+    rollout["spec"] = living.rollouts().get("shop").await.unwrap()["spec"].clone();
+    living.rollouts().create(&rollout).await.unwrap();
+    let client = living.namespace.user(&[ROLE]).await;
+    let kind = ReplicaSets::rollout();
+    let workload = ReplicaSets::of(client, &living.namespace.name, kind, &long)
+        .await
+        .unwrap();
+    let wanted = workload.observe().await.unwrap().wanted;
+    workload.scale(&wanted, 1, stamp(1)).await.unwrap();
+    available(&workload, &wanted, 1).await;
+    workload.scale(&wanted, 2, stamp(2)).await.unwrap();
+    available(&workload, &wanted, 2).await;
+}
+
+#[tokio::test]
 async fn a_reference_to_what_is_no_workload_is_refused_in_words() {
     let Some(cluster) = Cluster::shared().await else {
         return;

@@ -120,6 +120,11 @@ fn command(arguments: &[&str], input: &str) -> String {
     format!("{exit:?}\n{}\n{}", text(out), text(err))
 }
 
+/// Away from the test's runtime: a command may start its own.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_shows_no_secret_in_its_table_its_report_and_its_data() {
     let gossip = gossip().await;
@@ -205,7 +210,7 @@ async fn a_release_keeps_no_secret_in_its_store_its_log_its_events_and_its_statu
         ],
         &["replay", &log],
     ] {
-        let said = command(arguments, "");
+        let said = apart(|| command(arguments, ""));
         assert!(
             said.contains("shop") || said.contains("1 rollout"),
             "{said}"

@@ -10,13 +10,18 @@ use super::super::encode::{annotations, scaled};
 use super::super::set::{Spec, revision};
 use super::free::{busy, is_idle};
 use crate::fence::refuse_older;
-use crate::names::{POD_TEMPLATE_HASH, SIDE, STAMP, TAKEN};
+use crate::names::{POD_TEMPLATE_HASH, SIDE, STAMP, TAKEN, of_parent};
 use crate::objects::{difference, label};
 use crate::owner::Owner;
 
 /// A Deployment that is asked for in a trial alone, to see what its template becomes.
 pub(in super::super) fn rehearsal(spec: &Spec, name: &str) -> Value {
-    deployment(spec, &format!("{name}-rehearsal"), "rehearsal", "rehearsal")
+    deployment(
+        spec,
+        &of_parent(name, "-rehearsal"),
+        "rehearsal",
+        "rehearsal",
+    )
 }
 
 /// A new revision on its way to a Deployment.
@@ -32,7 +37,7 @@ pub(super) struct Taking<'a> {
 impl Taking<'_> {
     /// The Deployment of a side that has none.
     pub(super) fn fresh(&self, owner: &Owner, side: &str) -> Value {
-        let name = format!("{}-{side}", owner.name());
+        let name = of_parent(owner.name(), &format!("-{side}"));
         let mut fresh = deployment(self.spec, &name, side, self.id.as_str());
         fresh["metadata"]["ownerReferences"] = json!([owner.reference()]);
         fresh["metadata"]["annotations"] = self.annotations();
