@@ -60,6 +60,22 @@ pub struct MailboxOrder {
     pub by: Option<String>,
 }
 
+impl MailboxOrder {
+    /// The source of every order that was left in a mailbox.
+    pub const SOURCE: &'static str = "mailbox";
+
+    /// The order under the number that its store gives it.
+    pub fn numbered(&self, sequence: u64) -> Order {
+        Order {
+            source: Self::SOURCE.to_owned(),
+            sequence,
+            kind: self.kind.clone(),
+            expects: self.expects.clone(),
+            by: self.by.clone(),
+        }
+    }
+}
+
 /// Keeps the state of one rollout, grants its ownership and carries orders to its owner.
 ///
 /// The rules:

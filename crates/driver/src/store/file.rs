@@ -42,8 +42,6 @@ use crate::witness::Witness;
 pub(super) const EXPIRY: Duration = Duration::from_secs(30);
 /// How long one heartbeat is good enough, whoever asks for the next.
 const BEAT: Duration = Duration::from_secs(5);
-/// The source of orders left in a mailbox.
-pub(super) const MAILBOX: &str = "mailbox";
 
 /// A directory that keeps rollouts; clones share it.
 ///

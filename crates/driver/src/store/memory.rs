@@ -12,7 +12,7 @@ use gradatim_core::state::State;
 use gradatim_core::time::Timestamp;
 use tokio::sync::Notify;
 
-use super::file::{EXPIRY, MAILBOX};
+use super::file::EXPIRY;
 use crate::clock::Clock;
 
 /// Keeps one rollout in memory; clones share what they hold.
@@ -165,7 +165,7 @@ impl Store for MemoryStore {
         let sequence = {
             let mut held = self.held();
             held.last_order += 1;
-            let order = numbered(held.last_order, order);
+            let order = order.numbered(held.last_order);
             held.orders.push(order);
             held.last_order
         };
@@ -188,17 +188,6 @@ impl Store for MemoryStore {
 
     async fn changed(&self) {
         self.shared.mail.notified().await;
-    }
-}
-
-/// An order with the number that its store gives it.
-pub(super) fn numbered(sequence: u64, order: &MailboxOrder) -> Order {
-    Order {
-        source: MAILBOX.to_owned(),
-        sequence,
-        kind: order.kind.clone(),
-        expects: order.expects.clone(),
-        by: order.by.clone(),
     }
 }
 

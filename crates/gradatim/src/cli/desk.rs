@@ -14,9 +14,6 @@ use super::text::clean;
 /// What can be pressed.
 pub(super) const KEYS: &str = "p promote   a abort   q leave it as it is";
 
-/// The source of orders that are left in a store.
-const MAILBOX: &str = "mailbox";
-
 /// Takes keys, and says what became of the orders.
 pub(super) struct Desk {
     keys: Option<Keys>,
@@ -83,7 +80,7 @@ impl Desk {
     pub(super) fn others(&mut self, turn: &Turn) -> Vec<String> {
         let orders = turn.observation.orders.iter();
         let fresh: Vec<_> = orders
-            .filter(|order| order.source == MAILBOX && order.sequence > self.told)
+            .filter(|order| order.source == MailboxOrder::SOURCE && order.sequence > self.told)
             .collect();
         let newest = fresh.iter().map(|order| order.sequence).max();
         self.told = newest.unwrap_or(self.told);

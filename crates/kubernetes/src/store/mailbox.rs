@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 
 use crate::objects::text;
 
-/// The source of orders left in a mailbox.
-const SOURCE: &str = "mailbox";
 /// How many answers are kept for whoever gave the orders.
 const MOST_ANSWERS: usize = 32;
 
@@ -42,13 +40,7 @@ impl Mailbox {
 
     pub(super) fn leave(&mut self, order: &MailboxOrder) -> u64 {
         self.last = self.last.saturating_add(1);
-        self.orders.push(Order {
-            source: SOURCE.to_owned(),
-            sequence: self.last,
-            kind: order.kind.clone(),
-            expects: order.expects.clone(),
-            by: order.by.clone(),
-        });
+        self.orders.push(order.numbered(self.last));
         self.last
     }
 

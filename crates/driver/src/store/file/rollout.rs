@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::disk::{Area, Disk};
 use super::{FileStore, Published};
 use crate::clock::wall;
-use crate::store::memory::{conflict, is_done, numbered, unreadable};
+use crate::store::memory::{conflict, is_done, unreadable};
 
 /// One rollout of a [`FileStore`].
 #[derive(Clone, Debug)]
@@ -303,7 +303,7 @@ impl Store for FileRollout {
         self.blocking(move |rollout| {
             rollout.change_mailbox(|mailbox| {
                 mailbox.last = mailbox.last.saturating_add(1);
-                mailbox.orders.push(numbered(mailbox.last, &order));
+                mailbox.orders.push(order.numbered(mailbox.last));
                 mailbox.last
             })
         })
