@@ -126,9 +126,8 @@ fn bases(plan: &Plan, assumed: &Assumed) -> Vec<Variant> {
     bases.extend(plan.background.iter().map(|_| base(Judge::Background)));
     bases.extend(earlier(plan, assumed));
     let steps = plan.steps.iter().enumerate();
-    let analyses = steps.filter(
-        |(_, step)| matches!(&step.kind, StepKind::Analysis(run) if !run.templates.is_empty()),
-    );
+    let analyses = steps
+        .filter(|(_, step)| matches!(&step.kind, StepKind::Analysis(run) if run.gate().is_none()));
     for (index, step) in analyses.take(MOST_JUDGES) {
         bases.push(base(Judge::Step(index)));
         bases.extend(before_pauses(plan, assumed, index, step.index));

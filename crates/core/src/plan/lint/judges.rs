@@ -48,7 +48,7 @@ fn waits_for_someone(subject: &Subject<'_>) -> bool {
         || plan.steps.iter().any(|step| match &step.kind {
             StepKind::Pause(None) => true,
             StepKind::Analysis(run) => {
-                run.templates.is_empty() && plan.strategy == StrategyKind::Canary
+                run.gate().is_some() && plan.strategy == StrategyKind::Canary
             }
             _ => false,
         })

@@ -284,11 +284,11 @@ impl<'a> Finder<'a, '_> {
     }
 }
 
-/// The analyses of a plan's steps; a gate in a step is a run of no template.
+/// The analyses of a plan's steps, gates left out.
 fn analyses(plan: &Plan) -> impl Iterator<Item = (usize, &RunPlan)> {
     let steps = plan.steps.iter().enumerate();
     steps.filter_map(|(index, step)| match &step.kind {
-        StepKind::Analysis(run) if !run.templates.is_empty() => Some((index, run)),
+        StepKind::Analysis(run) if run.gate().is_none() => Some((index, run)),
         _ => None,
     })
 }
