@@ -137,7 +137,7 @@ pub use self::clock::SimClock;
 pub use self::fact::{Fact, What};
 pub use self::fault::{Calls, Fault, Mishap, Target};
 pub use self::happening::Happening;
-pub use self::measure::{Given, Guess, Measure, Of, metrics};
+pub use self::measure::{Given, Guess, Measure, Of};
 pub use self::registry::registry;
 pub use self::report::{Interval, Intervals, Outcome, Report, Share, VersionReport};
 pub use self::running::{Running, Stepped};

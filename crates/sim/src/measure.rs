@@ -17,7 +17,7 @@ use gradatim_core::number::Number;
 use gradatim_core::port::PortError;
 use gradatim_core::time::Timestamp;
 
-pub use self::guess::{Guess, metrics};
+pub use self::guess::Guess;
 use crate::world::{Ledger, Revision, Tally, World, at_most, latencies, quantile};
 
 /// How far back a measurement looks when neither it nor the metric says so.

@@ -15,7 +15,6 @@ use gradatim_driver::{Persisted, Turn};
 use crate::check::{Scene, Violation};
 use crate::fact::{Fact, What};
 use crate::happening::Happening;
-use crate::measure::metrics;
 use crate::report::{Outcome, Report};
 use crate::verdict::phase;
 use crate::world::{World, WriteKind};
@@ -141,7 +140,7 @@ impl Record {
         let same = |metric: &&gradatim_core::analysis::MetricPlan| {
             metric.name == id.metric && metric.digest == id.digest
         };
-        let plan = metrics(&turn.plan).find(same);
+        let plan = turn.plan.metrics().find(same);
         let (reading, verdict, why) = match (&measurement.outcome, plan) {
             (Answer::Done { reading, .. }, Some(plan)) => {
                 let alone = || match plan.judge {

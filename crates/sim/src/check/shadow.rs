@@ -18,7 +18,6 @@ use gradatim_driver::{Persisted, Turn};
 
 use super::Scene;
 use super::reading::{Height, heights};
-use crate::measure::metrics;
 use crate::verdict::{is_proof, phase};
 use crate::world::{Write, WriteKind};
 
@@ -256,7 +255,7 @@ impl Shadow {
             return;
         }
         let (Outcome::Done { reading, .. }, Some(metric)) =
-            (&measurement.outcome, metrics(plan).find(known))
+            (&measurement.outcome, plan.metrics().find(known))
         else {
             return;
         };

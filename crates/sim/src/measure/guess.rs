@@ -79,12 +79,8 @@ pub(super) fn is_vector(plan: &Plan, ask: &Ask) -> bool {
 
 /// The plan of the metric that is asked for.
 fn metric<'a>(plan: &'a Plan, ask: &Ask) -> Option<&'a MetricPlan> {
-    metrics(plan).find(|metric| metric.name == ask.id.metric && metric.digest == ask.id.digest)
-}
-
-/// Every metric of a plan, gates included.
-pub fn metrics(plan: &Plan) -> impl Iterator<Item = &MetricPlan> {
     plan.metrics()
+        .find(|metric| metric.name == ask.id.metric && metric.digest == ask.id.digest)
 }
 
 /// The largest number that a metric's conditions compare with.

@@ -17,7 +17,6 @@ use super::Running;
 use crate::check::Checks;
 use crate::clock::SimClock;
 use crate::happening::Happening;
-use crate::measure::metrics;
 use crate::notifier::SimNotifier;
 use crate::provider::SimProvider;
 use crate::record::Record;
@@ -140,7 +139,7 @@ pub(super) fn start(mut simulation: Simulation) -> Running {
     });
     let plans = plans.chain([&simulation.plan]);
     let names = plans
-        .flat_map(metrics)
+        .flat_map(Plan::metrics)
         .map(|metric| metric.provider.clone())
         .collect();
     let mut staging = Staging {

@@ -17,7 +17,6 @@ use super::line::Wrong;
 use super::parse::report;
 use super::scenario::{Change, Scenario, Timed, Window};
 use crate::happening::Happening;
-use crate::measure::metrics;
 use crate::simulation::Simulation;
 use crate::traffic::Traffic;
 
@@ -59,7 +58,8 @@ impl Scenario {
         let mut meant = self.clone();
         let elsewhere =
             |is_known: &dyn Fn(&Plan) -> bool| !is_known(plan) && all.iter().any(is_known);
-        let measured = |plan: &Plan, name: &str| metrics(plan).any(|one| one.name.as_str() == name);
+        let measured =
+            |plan: &Plan, name: &str| plan.metrics().any(|one| one.name.as_str() == name);
         meant
             .metrics
             .retain(|line| !elsewhere(&|plan| measured(plan, &line.name.name)));

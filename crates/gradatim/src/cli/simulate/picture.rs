@@ -238,7 +238,7 @@ fn errors(report: &Report, is_of_side: &dyn Fn(&RevisionId) -> bool) -> Points {
 /// Bounds that metrics set on the part of the answers that fails, in percent.
 fn bounds(scenario: &Scenario, plan: &Plan, report: &Report) -> Vec<(f64, String)> {
     let mut bounds: Vec<(f64, String)> = Vec::new();
-    for metric in gradatim_sim::metrics(plan) {
+    for metric in plan.metrics() {
         let Some((is_success, factor)) = rate(scenario, report, metric.name.as_str()) else {
             continue;
         };

@@ -8,7 +8,6 @@ use gradatim_core::plan::Plan;
 use super::turns;
 use crate::fault::{Fault, Mishap, Target};
 use crate::happening::Happening;
-use crate::measure::metrics;
 use crate::script::line::{Wrong, list};
 use crate::script::scenario::{DriverLine, FaultLine, Named, Port, PortFault, Scenario, Window};
 use crate::simulation::Simulation;
@@ -104,7 +103,7 @@ fn routers(plan: &Plan) -> Vec<&str> {
 }
 
 fn providers(plan: &Plan) -> Vec<&str> {
-    let mut names: Vec<&str> = metrics(plan).map(|one| one.provider.as_str()).collect();
+    let mut names: Vec<&str> = plan.metrics().map(|one| one.provider.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -137,7 +136,9 @@ fn targets(port: &Port, plan: &Plan) -> Vec<Target> {
         Port::Store => vec![Target::Store],
         Port::Provider(None) => vec![Target::Provider],
         Port::Provider(Some(named)) => {
-            let metrics = metrics(plan).filter(|metric| metric.provider == named.name);
+            let metrics = plan
+                .metrics()
+                .filter(|metric| metric.provider == named.name);
             let mut names: Vec<String> = metrics.map(|metric| metric.name.to_string()).collect();
             names.sort_unstable();
             names.dedup();

@@ -10,7 +10,7 @@ use gradatim_core::plan::Plan;
 
 use super::turns;
 use crate::happening::Happening;
-use crate::measure::{Given, Measure, Of, metrics};
+use crate::measure::{Given, Measure, Of};
 use crate::script::line::{Wrong, list};
 use crate::script::scenario::{Measures, Named, Scenario, Signal, Subject, Value, Window};
 use crate::script::spell;
@@ -22,7 +22,7 @@ impl Scenario {
         let of_steps = plan.runs().filter_map(RunPlan::gate);
         let gates = of_rollout.chain(of_steps).map(|gate| gate.name.as_str());
         let gates: BTreeSet<&str> = gates.collect();
-        let all = metrics(plan).map(|metric| metric.name.as_str());
+        let all = plan.metrics().map(|metric| metric.name.as_str());
         let metrics: BTreeSet<&str> = all.filter(|name| !gates.contains(name)).collect();
         let named = self
             .metrics

@@ -8,7 +8,6 @@ use gradatim_core::plan::{Step, StepKind, StrategyKind};
 
 use super::Teller;
 use crate::fact::What;
-use crate::measure::metrics;
 use crate::script::transcript::Tone;
 use crate::script::transcript::ending::assessed;
 use crate::script::transcript::value::reading;
@@ -59,7 +58,7 @@ impl Teller<'_> {
         };
         known.inconclusive += u32::from(*verdict == AnalysisPhase::Inconclusive);
         let (errors, inconclusive) = (known.errors, known.inconclusive);
-        let plan = metrics(self.plan).find(|plan| plan.name == *metric);
+        let plan = self.plan.metrics().find(|plan| plan.name == *metric);
         let limit_of = |limit: fn(&MetricPlan) -> Option<u32>| plan.and_then(limit);
         let (word, tone) = match verdict {
             AnalysisPhase::Successful => ("ok".to_owned(), Tone::Plain),
