@@ -53,14 +53,14 @@ impl Watch {
     async fn follow(&self, store: &FileStore, io: &mut Io<'_>) -> Result<Exit, Failure> {
         let began = Instant::now();
         let mut shown = Shown::new(self.json, io.out.look().redraw);
-        store::seen(store, self.name.as_deref())?;
+        // What is wrong with the store is said before the terminal is touched.
+        let (mut all, _) = store::seen(store, self.name.as_deref())?;
         let mut desk = self.desk(store, &mut shown);
         let mut leave = match desk.has_keys() {
             true => Some(Leave::listen(false)?),
             false => None,
         };
         loop {
-            let (all, _) = store::seen(store, self.name.as_deref())?;
             shown.said.extend(desk.answers());
             shown.show(&all, &mut io.out)?;
             if io.out.is_closed() {
@@ -84,6 +84,7 @@ impl Watch {
                     shown.said.push(desk.order(key, summary).await);
                 }
             }
+            (all, _) = store::seen(store, self.name.as_deref())?;
         }
     }
 
