@@ -29,9 +29,9 @@
 //!
 //! # Session affinity
 //!
-//! With `sessionAffinity: {cookieName: trial}` in the rollout's spec, or beside `virtualService`, the canary's
-//! answers set a cookie that names its revision, and a route before each HTTP route that is split
-//! sends who bears it to the canary, until the weight is 0. Consistent hashing cannot keep a client:
+//! With `sessionAffinity: {cookieName: trial}` in the rollout's spec, or beside `virtualService`, the
+//! canary's answers set a cookie that names its revision, and a route before each HTTP route that is
+//! split sends who bears it to the canary, until the weight is 0. Consistent hashing cannot keep a client:
 //! Istio draws the version by the weights, and hashes within it.
 //!
 //! # The order of writes

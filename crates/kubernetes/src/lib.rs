@@ -40,7 +40,8 @@
 //! # What it may
 //!
 //! Everything is in one namespace. Each backend comes with the least Role that it needs, as YAML:
-//! [`replica_sets::ROLE`], [`deployments::ROLE`], [`services::ROLE`], [`store::ROLE`]. The tests run with exactly those.
+//! [`replica_sets::ROLE`], [`deployments::ROLE`], [`services::ROLE`], [`store::ROLE`], and where the
+//! owner has a `workloadRef`, [`replica_sets::WORKLOAD_REF_ROLE`]. The tests run with exactly those.
 //!
 //! # Limits and deadlines
 //!

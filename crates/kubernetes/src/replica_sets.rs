@@ -305,11 +305,10 @@ impl ReplicaSets {
             return Ok(());
         }
         let template = template::plain(&set["spec"]["template"]);
-        if let Some(reference) = &self.reference {
-            return reference.undo(&template, stamp).await;
-        }
-        let edit = |owner: &Value| encode::undone(owner, &template, stamp);
-        self.owners.change(&self.name, edit).await.map(drop)
+        let owner = (&self.owners, self.name.as_str());
+        let (objects, name) = self.reference.as_ref().map_or(owner, Reference::place);
+        let edit = |holder: &Value| encode::undone(holder, &template, stamp);
+        objects.change(name, edit).await.map(drop)
     }
 }
 
@@ -362,17 +361,18 @@ impl Workload for ReplicaSets {
                 help: "create it, with a selector and a template of the pods".to_owned(),
             }]);
         };
-        if let Some(reference) = &self.reference
-            && let Some(missing) = reference.probe().await?
-        {
-            return Ok(vec![missing]);
+        let reference = self.reference.as_ref();
+        match (spec_of(&owner, reference).await, reference) {
+            (Ok(_), _) => Ok(Vec::new()),
+            (Err(error), Some(reference)) if error.kind == FaultKind::NotFound => {
+                Ok(vec![reference.missing()])
+            }
+            (Err(error), _) if error.kind == FaultKind::Invalid => Ok(vec![Missing {
+                what: error.to_string(),
+                help: "add it to the owner".to_owned(),
+            }]),
+            (Err(error), _) => Err(error),
         }
-        let spec = spec_of(&owner, self.reference.as_ref()).await;
-        let wrong = spec.err().map(|error| Missing {
-            what: error.to_string(),
-            help: "add it to the owner".to_owned(),
-        });
-        Ok(wrong.into_iter().collect())
     }
 
     async fn changed(&self) {

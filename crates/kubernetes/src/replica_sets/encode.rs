@@ -6,7 +6,7 @@ use gradatim_core::stamp::Stamp;
 use serde_json::{Value, json};
 
 use super::set::{Spec, desired};
-use super::template::digest;
+use super::template::{self, digest};
 use crate::fence::{refuse_older, stamp_of};
 use crate::names::{DESIRED_REPLICAS, POD_TEMPLATE_HASH, REVISION, STAMP, TEMPLATE, of_object};
 use crate::objects::{difference, name_of, text};
@@ -81,17 +81,21 @@ pub(super) fn scaled(
     })))
 }
 
-/// The patch that gives the owner another template.
+/// The patch that gives another template to the object that holds it: the owner, or what it
+/// refers to.
 pub(super) fn undone(
-    owner: &Value,
+    holder: &Value,
     template: &Value,
     stamp: Stamp,
 ) -> Result<Option<Value>, PortError> {
-    refuse_older(owner, STAMP, stamp)?;
-    Ok(Some(json!({
-        "metadata": {"annotations": {STAMP: stamp.to_string()}},
-        "spec": {"template": difference(&owner["spec"]["template"], template)},
-    })))
+    refuse_older(holder, STAMP, stamp)?;
+    let changed = json!({"template": difference(template::of(holder), template)});
+    let mut patch = match template::is_beside_spec(holder) {
+        true => changed,
+        false => json!({"spec": changed}),
+    };
+    patch["metadata"] = json!({"annotations": {STAMP: stamp.to_string()}});
+    Ok(Some(patch))
 }
 
 /// The wish that a pod goes, as far as its disruption budget lets it.
@@ -106,6 +110,8 @@ pub(super) fn eviction(pod: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use gradatim_core::fault::FaultKind;
+
     use super::*;
     use crate::objects::merged;
 
@@ -159,5 +165,23 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(merged(&owner, &patch)["spec"]["template"], older);
+    }
+
+    #[test]
+    fn an_undo_writes_where_the_template_stands_and_refuses_an_older_order() {
+        let stamp = |sequence| Stamp {
+            epoch: 1,
+            sequence,
+            ..Stamp::default()
+        };
+        let found = json!({
+            "kind": "PodTemplate", "template": {"spec": {"a": 1}},
+            "metadata": {"name": "shop", "annotations": {STAMP: stamp(3).to_string()}},
+        });
+        let old = json!({"spec": {"a": 2}});
+        let patch = undone(&found, &old, stamp(4)).unwrap().unwrap();
+        assert_eq!(patch["template"], json!({"spec": {"a": 2}}));
+        let late = undone(&found, &old, stamp(2)).unwrap_err();
+        assert_eq!(late.kind, FaultKind::Fenced);
     }
 }

@@ -2,13 +2,11 @@
 
 use gradatim_core::fault::FaultKind;
 use gradatim_core::port::{Missing, PortError};
-use gradatim_core::stamp::Stamp;
 use kube::Client;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::fence::refuse_older;
-use crate::names::STAMP;
-use crate::objects::{Kind, Objects, difference, name_of, text};
+use super::template;
+use crate::objects::{Kind, Objects, name_of};
 use crate::watch::Watch;
 
 /// What may be referred to: `apiVersion`, `kind`, plural.
@@ -76,57 +74,35 @@ impl Reference {
         Ok(filled(owner, &found))
     }
 
-    /// Gives the object another template.
-    pub(super) async fn undo(&self, template: &Value, stamp: Stamp) -> Result<(), PortError> {
-        let edit = |found: &Value| undone(found, template, stamp);
-        self.objects.change(&self.name, edit).await.map(drop)
+    /// The object itself: whose, and its name.
+    pub(super) fn place(&self) -> (&Objects, &str) {
+        (&self.objects, &self.name)
     }
 
-    /// Names the object if it is not there.
-    pub(super) async fn probe(&self) -> Result<Option<Missing>, PortError> {
-        let found = self.objects.find(&self.name).await?;
-        Ok(found.is_none().then(|| Missing {
+    /// What is said of it where it is not there.
+    pub(super) fn missing(&self) -> Missing {
+        Missing {
             what: format!("{} {}", self.objects.kind().name(), self.name),
             help:
                 "create it, or give the owner a template of its own in the place of its workloadRef"
                     .to_owned(),
-        }))
+        }
     }
-}
-
-fn is_pod_template(object: &Value) -> bool {
-    text(object, "/kind") == Some("PodTemplate")
 }
 
 fn filled(owner: &Value, found: &Value) -> Value {
     let mut filled = owner.clone();
-    filled["spec"]["template"] = match is_pod_template(found) {
-        true => found["template"].clone(),
-        false => found["spec"]["template"].clone(),
-    };
+    filled["spec"]["template"] = template::of(found).clone();
     if filled["spec"]["selector"].is_null() {
         filled["spec"]["selector"] = found["spec"]["selector"].clone();
     }
     filled
 }
 
-fn undone(found: &Value, template: &Value, stamp: Stamp) -> Result<Option<Value>, PortError> {
-    refuse_older(found, STAMP, stamp)?;
-    let annotations = json!({"annotations": {STAMP: stamp.to_string()}});
-    Ok(Some(match is_pod_template(found) {
-        true => json!({
-            "metadata": annotations,
-            "template": difference(&found["template"], template),
-        }),
-        false => json!({
-            "metadata": annotations,
-            "spec": {"template": difference(&found["spec"]["template"], template)},
-        }),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -148,23 +124,5 @@ mod tests {
             whole["spec"],
             json!({"template": template, "selector": own})
         );
-    }
-
-    #[test]
-    fn an_undo_writes_where_the_template_stands_and_refuses_an_older_order() {
-        let stamp = |sequence| Stamp {
-            epoch: 1,
-            sequence,
-            ..Stamp::default()
-        };
-        let found = json!({
-            "kind": "PodTemplate", "template": {"spec": {"a": 1}},
-            "metadata": {"name": "shop", "annotations": {STAMP: stamp(3).to_string()}},
-        });
-        let old = json!({"spec": {"a": 2}});
-        let patch = undone(&found, &old, stamp(4)).unwrap().unwrap();
-        assert_eq!(patch["template"], json!({"spec": {"a": 2}}));
-        let late = undone(&found, &old, stamp(2)).unwrap_err();
-        assert_eq!(late.kind, FaultKind::Fenced);
     }
 }

@@ -6,7 +6,20 @@ use serde_json::{Map, Value};
 use super::set::{find, number, revision};
 use crate::hash::{fnv32a, fnv64a, in_letters};
 use crate::names::{POD_TEMPLATE_HASH, SIDE, TEMPLATE};
-use crate::objects::annotation;
+use crate::objects::{annotation, text};
+
+/// The template that an object holds.
+pub(super) fn of(holder: &Value) -> &Value {
+    match is_beside_spec(holder) {
+        true => &holder["template"],
+        false => &holder["spec"]["template"],
+    }
+}
+
+/// Whether an object has no spec around its template, as PodTemplates do.
+pub(super) fn is_beside_spec(holder: &Value) -> bool {
+    text(holder, "/kind") == Some("PodTemplate")
+}
 
 /// A template as text that is the same however its fields were ordered.
 fn canonical(template: &Value) -> String {
