@@ -9,5 +9,6 @@ mod properties;
 mod providers;
 mod restart;
 mod scenarios;
+mod signal;
 mod stub;
 mod tidy;

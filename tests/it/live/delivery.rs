@@ -103,11 +103,12 @@ impl Scene {
 
     /// Delivered by somebody who goes this way to the API server.
     async fn by(world: Namespace, client: Client, manifest: &str) -> Self {
-        let kubelet = Kubelet::of(&world);
-        make_routes(&world).await;
-        let rollout: Value = serde_saphyr::from_str(manifest).unwrap();
-        rollouts(&world).create(&rollout).await.unwrap();
-        let (driver, release) = drive(client, &world.name, manifest).await;
+        let kubelet = prepared(&world, manifest).await;
+        let driven = drive(client, &world.name, manifest).await;
+        Self::under_way(world, kubelet, driven)
+    }
+
+    fn under_way(world: Namespace, kubelet: Kubelet, (driver, release): (Driver, Release)) -> Self {
         Self {
             world,
             release,
@@ -247,6 +248,15 @@ impl Scene {
         }
         versions
     }
+}
+
+/// What stands there before anybody delivers: pods that start, routes, and the rollout.
+async fn prepared(world: &Namespace, manifest: &str) -> Kubelet {
+    let kubelet = Kubelet::of(world);
+    make_routes(world).await;
+    let rollout: Value = serde_saphyr::from_str(manifest).unwrap();
+    rollouts(world).create(&rollout).await.unwrap();
+    kubelet
 }
 
 async fn drive(client: Client, namespace: &str, manifest: &str) -> (Driver, Release) {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::manifests::repository;
+use crate::signal::signal;
 
 /// How long a server may take until it answers; machines are shared.
 const LONGEST_START: Duration = Duration::from_secs(60);
@@ -77,9 +78,7 @@ impl Server {
 
     /// Sends it a signal by its name, such as `STOP`.
     pub(super) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status();
-        assert!(sent.unwrap().success(), "{name} to {pid}");
+        signal(&self.child, name);
     }
 
     fn log(&self) -> String {

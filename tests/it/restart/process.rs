@@ -23,6 +23,7 @@ use gradatim_driver::store::FileStore;
 use gradatim_driver::{Driver, Outcome, Ports};
 
 use super::board::{BoardRouter, capabilities};
+use crate::signal::signal;
 
 /// A file that is there once the process has come to its halt.
 const HALTED: &str = "halted";
@@ -206,14 +207,7 @@ impl Process {
     }
 
     fn signal(&self, name: &str) {
-        let arguments = [format!("-{name}"), self.id().to_string()];
-        assert!(
-            Command::new("kill")
-                .args(arguments)
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(&self.0, name);
     }
 }
 

@@ -67,19 +67,11 @@ async fn on_a_pair(cluster: &Arc<Cluster>) -> Scene {
         ingress::ROLE,
     ];
     let client = world.user(&roles).await;
-    let kubelet = Kubelet::of(&world);
-    make_routes(&world).await;
-    let rollout: Value = serde_saphyr::from_str(ON_INGRESS).unwrap();
-    rollouts(&world).create(&rollout).await.unwrap();
+    let kubelet = prepared(&world, ON_INGRESS).await;
     let kind = ReplicaSets::rollout();
     let pair = Deployments::of(client.clone(), &world.name, kind, "shop");
     let pair = pair.await.unwrap();
     let (owner, pair) = (pair.owner().await.unwrap(), Arc::new(pair));
-    let (driver, release) = drive_on(pair, owner, client, &world.name, ON_INGRESS).await;
-    Scene {
-        world,
-        release,
-        _driver: driver,
-        _kubelet: kubelet,
-    }
+    let driven = drive_on(pair, owner, client, &world.name, ON_INGRESS).await;
+    Scene::under_way(world, kubelet, driven)
 }

@@ -15,6 +15,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::Front;
 use super::running::{LONGEST, elsewhere, prepare, serves};
+use crate::signal::signal;
 
 const KEYS: &str = "p promote   a abort   q leave it as it is";
 
@@ -206,7 +207,7 @@ async fn however_it_is_ended_the_terminal_is_given_back() {
         run.until(KEYS).await;
         match ending {
             Some(byte) => run.types(byte),
-            None => kill(&run.child, "TERM"),
+            None => signal(&run.child, "TERM"),
         }
         let (code, screen) = run.ended().await;
         assert_eq!(code, Some(3), "{screen}");
@@ -274,10 +275,4 @@ async fn in_the_background_the_keys_are_the_shells_and_nothing_stops() {
     assert_eq!(code, Some(0), "{text}");
     shell.until("v1 serves everyone again").await;
     shell.ended().await;
-}
-
-fn kill(child: &Child, signal: &str) {
-    let mut kill = Command::new("kill");
-    let status = kill.arg(format!("-{signal}")).arg(child.id().to_string());
-    assert!(status.status().unwrap().success());
 }

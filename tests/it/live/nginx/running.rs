@@ -13,6 +13,7 @@ use gradatim_nginx::plain::Sticky;
 use super::Front;
 use super::traffic::measured;
 use crate::live::clients::{Client, send};
+use crate::signal::signal;
 
 const MANIFEST: &str = "
 apiVersion: argoproj.io/v1alpha1
@@ -94,11 +95,7 @@ impl Run {
     }
 
     fn signal(&self, name: &str) {
-        let mut kill = Command::new("kill");
-        let status = kill
-            .arg(format!("-{name}"))
-            .arg(self.child.id().to_string());
-        assert!(status.status().unwrap().success());
+        signal(&self.child, name);
     }
 
     async fn ended(mut self) -> Ended {
